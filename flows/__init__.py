@@ -1,0 +1,4 @@
+"""ORDER: Prefect flows, settings and the command line. Reads as prose; no arithmetic, no SQL.
+
+Imports point one way, flows → tasks → storage.
+"""

@@ -1,0 +1,1 @@
+"""VERBS: the work, as plain functions on records and arrays. Only ``tasks.steps`` knows Prefect."""
