@@ -1,0 +1,305 @@
+"""The lake: facts, the commits that make them visible, and the publications made from them.
+
+    facts/<table>/<commit>.parquet       what stages found; never changed
+    commits/<commit>.json                written last: its facts exist from here on
+    published/<table>/<name>.parquet     derived tables, never changed, named by what they were made of
+    publications/<number>.json           which of those files make up the lake now; the highest number counts
+    transcripts/<part>.parquet           the published transcripts again, for engines that want one glob
+    names/<event>.json                   names people gave to speakers
+    runs/<run>.json                      one record per run
+    plans/<run>.json                     what a run is about to do; only read by that run
+
+Every name is written once, so that readers and writers need no lock; a race for a publication's number is decided by
+``Store.create``. Nothing but these objects says what is done.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.schemas import FACTS, WHOLES
+from storage.store import Store, json_bytes
+
+FactKey = tuple[str, str, str]
+"""recording_id, stage, recipe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An object of an archive as it was when it was last read."""
+
+    archive: str
+    source: str
+    size_bytes: int
+    mark: str
+    recording_id: str | None
+    """None where its bytes could not be read."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """Facts that become visible together."""
+
+    commit_id: str
+    run_id: str
+    files: Mapping[str, str]
+    """Key of the Parquet file of each fact table."""
+    done: tuple[FactKey, ...]
+    sightings: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A stable group of recordings, published together."""
+
+    part_id: str
+    digest: str
+    """Of all that its files were made from."""
+    files: Mapping[str, str]
+    """Key of the Parquet file of each part table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """One consistent state of the published tables."""
+
+    number: int
+    run_id: str
+    at: datetime
+    parts: tuple[Part, ...]
+    wholes: Mapping[str, str]
+    """Key of the one Parquet file of each small table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run, as the view `runs` shows it."""
+
+    run_id: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    profile: str
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    audio_ms: int = 0
+    wall_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LakeState:
+    """What the lake knows: the latest publication and all commits since."""
+
+    publication: Publication | None
+    sightings: Mapping[tuple[str, str], Sighting]
+    """By archive and source."""
+    done: Mapping[FactKey, str]
+    """The one commit that owns each fact, though several may hold it."""
+    commits: Mapping[str, Mapping[str, str]]
+    """Key of the file of each table, by commit."""
+    has_unpublished_commits: bool
+
+
+class Lake:
+    """Reads and writes a lake; holds no state of its own."""
+
+    def __init__(self, url: str) -> None:
+        """Name the lake; nothing is created or contacted yet."""
+        self.url = url
+        self.store = Store(url)
+
+    # ---- facts
+
+    def write_commit(
+        self, run_id: str, rows: Mapping[str, list[dict[str, Any]]], done: Iterable[FactKey], sightings: list[Sighting]
+    ) -> Commit:
+        """Write facts and, last, the manifest that makes them visible."""
+        at = datetime.now(UTC)
+        commit_id = f"{at:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+        files = {}
+        for table, table_rows in rows.items():
+            if table_rows:
+                files[table] = f"facts/{table}/{commit_id}.parquet"
+                columns = [
+                    pa.array([row.get(name) for row in table_rows], type=FACTS[table].field(name).type)
+                    for name in FACTS[table].names
+                ]
+                self.store.write_table(files[table], pa.Table.from_arrays(columns, schema=FACTS[table]))
+        commit = Commit(
+            commit_id=commit_id, run_id=run_id, files=files, done=tuple(sorted(done)), sightings=tuple(sightings)
+        )
+        self.store.create(f"commits/{commit_id}.json", _encode(commit))
+        return commit
+
+    def facts(self, table: str, state: LakeState, wanted: Iterable[FactKey]) -> pa.Table:
+        """Return the facts of those keys, each row exactly once, in the order they were written."""
+        recordings: dict[str, list[str]] = defaultdict(list)
+        for key in wanted:
+            if key in state.done:
+                recordings[state.done[key]].append(key[0])
+        tables = []
+        for commit_id in sorted(recordings):
+            if table not in state.commits[commit_id]:
+                continue
+            found = self.store.read_table(state.commits[commit_id][table], FACTS[table])
+            mask = pc.is_in(found["recording_id"], value_set=pa.array(recordings[commit_id], pa.string()))
+            tables.append(found.filter(mask))
+        return pa.concat_tables(tables) if tables else FACTS[table].empty_table()
+
+    def state(self) -> LakeState:
+        """Return what is known and done."""
+        publication = self.latest_publication()
+        sightings: dict[tuple[str, str], Sighting] = {}
+        done: dict[FactKey, str] = {}
+        commits: dict[str, Mapping[str, str]] = {}
+        if publication is not None:
+            sightings, done, commits = self._index(publication)
+        fresh = [name for name in self.store.list("commits") if name.removesuffix(".json") not in commits]
+        for name in fresh:
+            commit = self._read_commit(name)
+            commits[commit.commit_id] = commit.files
+            for key in commit.done:
+                done.setdefault(key, commit.commit_id)
+            for sighting in commit.sightings:
+                known = sightings.get((sighting.archive, sighting.source))
+                if known is None or known.at <= sighting.at:
+                    sightings[sighting.archive, sighting.source] = sighting
+        return LakeState(
+            publication=publication,
+            sightings=sightings,
+            done=done,
+            commits=commits,
+            has_unpublished_commits=bool(fresh),
+        )
+
+    def all_failures(self, state: LakeState) -> pa.Table:
+        """Return every failure ever committed; publish decides which still stand."""
+        keys = [files["failures"] for _, files in sorted(state.commits.items()) if "failures" in files]
+        tables = [self.store.read_table(key, FACTS["failures"]) for key in keys]
+        return pa.concat_tables(tables) if tables else FACTS["failures"].empty_table()
+
+    # ---- publications
+
+    def latest_publication(self) -> Publication | None:
+        """Return the publication that counts, or None in a new lake."""
+        names = [name for name in self.store.list("publications") if name.endswith(".json")]
+        return _publication(self.store.read_json(f"publications/{names[-1]}")) if names else None
+
+    def publish(self, publication: Publication) -> bool:
+        """Make a publication the lake's state; return False where somebody else took the number first."""
+        return self.store.create(f"publications/{publication.number:08d}.json", _encode(publication))
+
+    def whole(self, publication: Publication | None, table: str) -> pa.Table:
+        """Return one of the small published tables."""
+        if publication is None or table not in publication.wholes:
+            return WHOLES[table].empty_table()
+        return self.store.read_table(publication.wholes[table], WHOLES[table])
+
+    # ---- runs, plans, names
+
+    def write_run(self, record: RunRecord) -> None:
+        """Write or renew a run's record."""
+        self.store.put(f"runs/{record.run_id}.json", _encode(record))
+
+    def runs(self) -> list[RunRecord]:
+        """Return all runs, oldest first."""
+        records = [self.store.read_json(f"runs/{name}") for name in self.store.list("runs")]
+        return sorted(map(_run_record, records), key=lambda record: (record.started_at, record.run_id))
+
+    def name_speaker(self, speaker_id: str, name: str | None) -> None:
+        """Give a speaker a name, or take it away; counts at once and for all recordings."""
+        at = datetime.now(UTC)
+        event = {"speaker_id": speaker_id, "name": name, "at": at.isoformat()}
+        self.store.create(f"names/{at:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}.json", json_bytes(event))
+
+    def names(self) -> dict[str, str]:
+        """Return the names that stand, by speaker_id."""
+        events = [self.store.read_json(f"names/{name}") for name in self.store.list("names")]
+        latest = {event["speaker_id"]: event["name"] for event in events}
+        return {speaker_id: name for speaker_id, name in latest.items() if name}
+
+    # ---- inside
+
+    def _index(
+        self, publication: Publication
+    ) -> tuple[dict[tuple[str, str], Sighting], dict[FactKey, str], dict[str, Mapping[str, str]]]:
+        sources = self.whole(publication, "sources").to_pydict()
+        rows = zip(
+            *(sources[name] for name in ("archive", "source", "size_bytes", "mark", "recording_id", "last_seen")),
+            strict=True,
+        )
+        sightings = {
+            (archive, source): Sighting(
+                archive=archive, source=source, size_bytes=size, mark=mark, recording_id=recording_id, at=at
+            )
+            for archive, source, size, mark, recording_id, at in rows
+        }
+        done_columns = self.whole(publication, "done").to_pydict()
+        keys = zip(done_columns["recording_id"], done_columns["stage"], done_columns["recipe"], strict=True)
+        done = dict(zip(keys, done_columns["commit_id"], strict=True))
+        files: dict[str, dict[str, str]] = defaultdict(dict)
+        for row in self.whole(publication, "commits").to_pylist():
+            files[row["commit_id"]][row["table"]] = row["key"]
+        return sightings, done, dict(files)
+
+    def _read_commit(self, name: str) -> Commit:
+        record = self.store.read_json(f"commits/{name}")
+        return Commit(
+            commit_id=record["commit_id"],
+            run_id=record["run_id"],
+            files=record["files"],
+            done=tuple(tuple(key) for key in record["done"]),
+            sightings=tuple(
+                Sighting(**{**sighting, "at": datetime.fromisoformat(sighting["at"])})
+                for sighting in record["sightings"]
+            ),
+        )
+
+
+def new_run_id(at: datetime) -> str:
+    """Return a run_id that sorts by time."""
+    return f"{at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def _encode(record: Commit | Publication | RunRecord) -> bytes:
+    return json_bytes(_plain(asdict(record)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _publication(record: Mapping[str, Any]) -> Publication:
+    return Publication(
+        number=record["number"],
+        run_id=record["run_id"],
+        at=datetime.fromisoformat(record["at"]),
+        parts=tuple(Part(**part) for part in record["parts"]),
+        wholes=record["wholes"],
+    )
+
+
+def _run_record(record: Mapping[str, Any]) -> RunRecord:
+    ended_at = record["ended_at"]
+    return RunRecord(
+        **{
+            **record,
+            "started_at": datetime.fromisoformat(record["started_at"]),
+            "ended_at": datetime.fromisoformat(ended_at) if ended_at else None,
+        }
+    )

@@ -1,0 +1,236 @@
+"""Arrow schemas of the lake, written by hand; ``docs/tables.md`` explains each column.
+
+Facts are what stages found; they never change. Published tables are derived from facts by link, attribute and
+publish. A required column is one that Parquet refuses to write without a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+"""Goes into every recipe: a change here makes every fact to be found anew."""
+
+_INSTANT = pa.timestamp("ms", tz="UTC")
+_FLAGS = pa.list_(pa.string())
+
+
+def _schema(*required: tuple[str, pa.DataType], optional: Sequence[tuple[str, pa.DataType]] = ()) -> pa.Schema:
+    fields = [pa.field(name, kind, nullable=False) for name, kind in required]
+    return pa.schema(fields + [pa.field(name, kind) for name, kind in optional])
+
+
+_SPAN = (("start_ms", pa.int64()), ("end_ms", pa.int64()))
+_CHUNK = (("recording_id", pa.string()), ("channel", pa.int16()), ("chunk_index", pa.int32()))
+_ORIGIN = (("recipe", pa.string()), ("run_id", pa.string()))
+
+FACTS: Mapping[str, pa.Schema] = {
+    "recordings": _schema(
+        ("recording_id", pa.string()),
+        ("status", pa.string()),
+        *_ORIGIN,
+        optional=[
+            ("duration_ms", pa.int64()),
+            ("sample_rate_hz", pa.int32()),
+            ("n_channels", pa.int16()),
+            ("codec", pa.string()),
+            ("container", pa.string()),
+            ("channel_mode", pa.string()),
+            ("title", pa.string()),
+            ("recorded_at", pa.string()),
+        ],
+    ),
+    "chunks": _schema(*_CHUNK, *_SPAN, *_ORIGIN),
+    "speech": _schema(*_CHUNK, *_SPAN, *_ORIGIN),
+    "segments": _schema(
+        *_CHUNK,
+        ("segment_index", pa.int32()),
+        *_SPAN,
+        ("flags", _FLAGS),
+        *_ORIGIN,
+        optional=[("language", pa.string()), ("confidence", pa.float32()), ("no_speech_confidence", pa.float32())],
+    ),
+    "words": _schema(
+        *_CHUNK,
+        ("segment_index", pa.int32()),
+        *_SPAN,
+        ("text", pa.string()),
+        *_ORIGIN,
+        optional=[("confidence", pa.float32())],
+    ),
+    "turns": _schema(
+        *_CHUNK,
+        *_SPAN,
+        ("label", pa.string()),
+        ("is_exclusive", pa.bool_()),
+        *_ORIGIN,
+        optional=[("confidence", pa.float32())],
+    ),
+    "fingerprints": _schema(
+        *_CHUNK,
+        ("label", pa.string()),
+        ("model", pa.string()),
+        ("vector", pa.list_(pa.float32())),
+        ("speech_ms", pa.int64()),
+        *_ORIGIN,
+    ),
+    "failures": _schema(
+        ("archive", pa.string()),
+        ("source", pa.string()),
+        ("stage", pa.string()),
+        ("error", pa.string()),
+        ("message", pa.string()),
+        ("is_transient", pa.bool_()),
+        ("at", _INSTANT),
+        *_ORIGIN,
+        optional=[("recording_id", pa.string()), ("start_ms", pa.int64()), ("end_ms", pa.int64())],
+    ),
+}
+"""What stages write, one Parquet file per table and commit."""
+
+STAGE_TABLES: Mapping[str, tuple[str, ...]] = {
+    "probe": ("recordings", "chunks", "speech"),
+    "transcribe": ("segments", "words"),
+    "diarize": ("turns",),
+    "fingerprint": ("fingerprints",),
+}
+
+PARTS: Mapping[str, pa.Schema] = {
+    "transcripts": _schema(
+        ("recording_id", pa.string()),
+        ("source", pa.string()),
+        ("utterance_index", pa.int32()),
+        *_SPAN,
+        ("channel", pa.int16()),
+        ("speaker_uncertain", pa.bool_()),
+        ("is_overlapped", pa.bool_()),
+        ("text", pa.string()),
+        ("n_words", pa.int32()),
+        ("flags", _FLAGS),
+        *_ORIGIN,
+        optional=[
+            ("speaker_id", pa.string()),
+            ("local_speaker", pa.string()),
+            ("speaker_confidence", pa.float32()),
+            ("language", pa.string()),
+            ("confidence", pa.float32()),
+            ("no_speech_confidence", pa.float32()),
+        ],
+    ),
+    "words": _schema(
+        ("recording_id", pa.string()),
+        ("source", pa.string()),
+        ("word_index", pa.int32()),
+        ("utterance_index", pa.int32()),
+        *_SPAN,
+        ("channel", pa.int16()),
+        ("text", pa.string()),
+        ("is_overlapped", pa.bool_()),
+        *_ORIGIN,
+        optional=[
+            ("confidence", pa.float32()),
+            ("speaker_id", pa.string()),
+            ("local_speaker", pa.string()),
+            ("other_speaker", pa.string()),
+            ("speaker_margin", pa.float32()),
+            ("speaker_reason", pa.string()),
+        ],
+    ),
+    "turns": _schema(
+        ("recording_id", pa.string()),
+        ("source", pa.string()),
+        *_SPAN,
+        ("channel", pa.int16()),
+        ("local_speaker", pa.string()),
+        ("is_exclusive", pa.bool_()),
+        *_ORIGIN,
+        optional=[("speaker_id", pa.string()), ("confidence", pa.float32())],
+    ),
+    "fingerprints": _schema(
+        *_CHUNK,
+        ("label", pa.string()),
+        ("local_speaker", pa.string()),
+        ("model", pa.string()),
+        ("vector", pa.list_(pa.float32())),
+        ("speech_ms", pa.int64()),
+        *_ORIGIN,
+        optional=[("speaker_id", pa.string())],
+    ),
+    "coverage": _schema(
+        ("recording_id", pa.string()),
+        *_SPAN,
+        ("status", pa.string()),
+        ("stage", pa.string()),
+        *_ORIGIN,
+    ),
+}
+"""Published tables that grow with the audio: one file per part, a part being a stable group of recordings."""
+
+WHOLES: Mapping[str, pa.Schema] = {
+    "recordings": _schema(
+        ("recording_id", pa.string()),
+        ("source", pa.string()),
+        ("archive", pa.string()),
+        ("status", pa.string()),
+        *_ORIGIN,
+        optional=[
+            ("collection", pa.string()),
+            ("duration_ms", pa.int64()),
+            ("sample_rate_hz", pa.int32()),
+            ("n_channels", pa.int16()),
+            ("codec", pa.string()),
+            ("container", pa.string()),
+            ("channel_mode", pa.string()),
+            ("language", pa.string()),
+            ("recorded_at", pa.string()),
+            ("title", pa.string()),
+        ],
+    ),
+    "selected": _schema(
+        ("recording_id", pa.string()), ("stage", pa.string()), ("recipe", pa.string()), ("part_id", pa.string())
+    ),
+    "local_speakers": _schema(*_CHUNK, ("label", pa.string()), ("local_speaker", pa.string())),
+    "links": _schema(
+        ("recording_id", pa.string()),
+        ("local_speaker", pa.string()),
+        ("speech_ms", pa.int64()),
+        optional=[
+            ("speaker_id", pa.string()),
+            ("confidence", pa.float32()),
+            ("margin", pa.float32()),
+            ("reason", pa.string()),
+        ],
+    ),
+    "speakers": _schema(
+        ("speaker_id", pa.string()),
+        ("n_recordings", pa.int32()),
+        ("speech_ms", pa.int64()),
+        ("since", pa.int32()),
+        optional=[("first_seen", pa.string()), ("last_seen", pa.string()), ("merged_into", pa.string())],
+    ),
+    "failures": FACTS["failures"],
+    "sources": _schema(
+        ("archive", pa.string()),
+        ("source", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("mark", pa.string()),
+        ("first_seen", _INSTANT),
+        ("last_seen", _INSTANT),
+        ("run_id", pa.string()),
+        optional=[("recording_id", pa.string())],
+    ),
+    "done": _schema(
+        ("recording_id", pa.string()), ("stage", pa.string()), ("recipe", pa.string()), ("commit_id", pa.string())
+    ),
+    "commits": _schema(("commit_id", pa.string()), ("table", pa.string()), ("key", pa.string())),
+}
+"""Published tables that are small; each is one file, rewritten when it changes."""
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table; a row without one of the optional columns has a null there."""
+    columns = [pa.array([row.get(field.name) for row in rows], type=field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)

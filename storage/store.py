@@ -1,0 +1,183 @@
+"""Objects under one root, on any filesystem that fsspec reaches, with atomic writes.
+
+Two writes exist: ``put`` replaces, ``create`` refuses to. Both leave either the whole object or nothing, whenever
+the process dies. On a local disk that takes a temporary file and a link or rename; object stores give it by nature,
+with a conditional write for ``create``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from storage.errors import ConfigError, SchemaMismatch, StorageError, StoreUnreachable
+
+_TEMPORARY = ".tmp-"
+
+
+class Store:
+    """Verbs over the objects below one root URL; keys are relative, '/'-separated."""
+
+    def __init__(self, url: str) -> None:
+        """Resolve the URL; nothing is created or contacted yet.
+
+        Raises:
+            ConfigError: no filesystem is installed for the URL's protocol.
+        """
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError) as cause:
+            raise ConfigError(f"location {public_url(url)!r}", str(cause), "check the URL's protocol") from cause
+        self.url = url
+        self.is_local = isinstance(self.fs, LocalFileSystem)
+
+    def path(self, key: str) -> str:
+        """Return the key's path inside the filesystem."""
+        return f"{self.root.rstrip('/')}/{key}"
+
+    def exists(self, key: str) -> bool:
+        """Return whether an object or folder stands under the key."""
+        with self._reaching(key):
+            return bool(self.fs.exists(self.path(key)))
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the names directly under a folder, sorted; an absent folder is empty."""
+        with self._reaching(prefix):
+            self.fs.invalidate_cache()
+            try:
+                names = self.fs.ls(self.path(prefix), detail=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        leaves = (str(name).rstrip("/").rsplit("/", 1)[-1] for name in names)
+        return sorted(leaf for leaf in leaves if not leaf.startswith(_TEMPORARY))
+
+    def read(self, key: str) -> bytes:
+        """Return the object's bytes.
+
+        Raises:
+            FileNotFoundError: no such object.
+            StoreUnreachable: the storage failed.
+        """
+        with self._reaching(key):
+            data: bytes = self.fs.cat_file(self.path(key))
+            return data
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write the object, replacing what was there."""
+        with self._reaching(key):
+            if not self.is_local:
+                self.fs.pipe_file(self.path(key), data)
+                return
+            with _local_temporary(self.path(key), data) as temporary:
+                temporary.replace(self.path(key))
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write the object unless one is there; return whether it was written. Decides races."""
+        with self._reaching(key):
+            try:
+                if not self.is_local:
+                    self.fs.pipe_file(self.path(key), data, mode="create")
+                    return True
+                with _local_temporary(self.path(key), data) as temporary:
+                    os.link(temporary, self.path(key))
+            except FileExistsError:
+                return False
+            return True
+
+    def delete(self, key: str) -> None:
+        """Remove the object if it is there."""
+        with self._reaching(key), suppress(FileNotFoundError):
+            self.fs.rm_file(self.path(key))
+
+    def read_json(self, key: str) -> Any:
+        """Return the decoded JSON object."""
+        return json.loads(self.read(key))
+
+    def put_json(self, key: str, value: object) -> None:
+        """Write a JSON object, replacing what was there."""
+        self.put(key, json_bytes(value))
+
+    def write_table(self, key: str, table: pa.Table) -> None:
+        """Write a Parquet file; the write is also the check that no required value is missing.
+
+        Raises:
+            SchemaMismatch: a null stands where the schema allows none.
+        """
+        buffer = io.BytesIO()
+        try:
+            pq.write_table(table, buffer, compression="zstd")
+        except pa.ArrowInvalid as cause:
+            raise SchemaMismatch(f"table {key}", str(cause), "this is a defect; please report it") from cause
+        self.put(key, buffer.getvalue())
+
+    def read_table(self, key: str, schema: pa.Schema) -> pa.Table:
+        """Return a Parquet file of that schema.
+
+        Raises:
+            SchemaMismatch: the file was written with other columns.
+        """
+        table = pq.read_table(io.BytesIO(self.read(key)))
+        try:
+            return table.select(schema.names).cast(schema)
+        except (KeyError, pa.ArrowInvalid) as cause:
+            raise SchemaMismatch(f"table {key}", str(cause), "read it with the version that wrote it") from cause
+
+    @contextmanager
+    def _reaching(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except (ConnectionError, TimeoutError) as cause:
+            raise StoreUnreachable(f"{public_url(self.url)}/{key}", str(cause), "it is tried again") from cause
+        except OSError as cause:
+            raise StorageError(
+                f"{public_url(self.url)}/{key}", str(cause), "check permission and free space, then run again"
+            ) from cause
+
+
+def json_bytes(value: object) -> bytes:
+    """Return canonical JSON: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def public_url(url: str) -> str:
+    """Return the URL without user, password and query, for messages and the lake itself."""
+    parts = urlsplit(url)
+    if not parts.scheme or not parts.netloc:
+        return url
+    return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))
+
+
+def absolute_url(url: str) -> str:
+    """Return a URL that means the same in every process: local paths made absolute, no trailing slash."""
+    if "://" in url or "::" in url:
+        return url if url.endswith("://") else url.rstrip("/")
+    return str(Path(url).expanduser().absolute())
+
+
+@contextmanager
+def _local_temporary(path: str, data: bytes) -> Iterator[Path]:
+    folder = Path(path).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{_TEMPORARY}{uuid.uuid4().hex}"
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
