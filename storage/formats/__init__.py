@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from storage.formats import json_document
+from storage.formats import ctm, json_document, rttm, seglst, stm
 from storage.formats.document import Document
 
 
@@ -30,6 +30,10 @@ class Format:
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
+        "rttm": Format(suffix=".rttm", render=rttm.render, parse=rttm.parse),
+        "ctm": Format(suffix=".ctm", render=ctm.render, parse=ctm.parse),
+        "stm": Format(suffix=".stm", render=stm.render, parse=stm.parse),
+        "seglst": Format(suffix=".seglst.json", render=seglst.render, parse=seglst.parse),
         "json": Format(suffix=".json", render=json_document.render, parse=json_document.parse),
     }
 )
