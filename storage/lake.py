@@ -78,6 +78,8 @@ class Publication:
     parts: tuple[Part, ...]
     wholes: Mapping[str, str]
     """Key of the one Parquet file of each small table."""
+    bases: Mapping[str, str]
+    """Digest of what each archive's last run was asked to do, by archive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ class LakeState:
     sightings: Mapping[tuple[str, str], Sighting]
     """By archive and source."""
     done: Mapping[FactKey, str]
-    """The one commit that owns each fact, though several may hold it."""
+    """The one commit that owns each fact, though several may hold it: the latest."""
     commits: Mapping[str, Mapping[str, str]]
     """Key of the file of each table, by commit."""
     has_unpublished_commits: bool
@@ -168,7 +170,7 @@ class Lake:
             commit = self._read_commit(name)
             commits[commit.commit_id] = commit.files
             for key in commit.done:
-                done.setdefault(key, commit.commit_id)
+                done[key] = max(commit.commit_id, done.get(key, ""))
             for sighting in commit.sightings:
                 known = sightings.get((sighting.archive, sighting.source))
                 if known is None or known.at <= sighting.at:
@@ -248,7 +250,7 @@ class Lake:
         done = dict(zip(keys, done_columns["commit_id"], strict=True))
         files: dict[str, dict[str, str]] = defaultdict(dict)
         for row in self.whole(publication, "commits").to_pylist():
-            files[row["commit_id"]][row["table"]] = row["key"]
+            files[row["commit_id"]].update({row["table"]: row["key"]} if row["table"] else {})
         return sightings, done, dict(files)
 
     def _read_commit(self, name: str) -> Commit:
@@ -291,6 +293,7 @@ def _publication(record: Mapping[str, Any]) -> Publication:
         at=datetime.fromisoformat(record["at"]),
         parts=tuple(Part(**part) for part in record["parts"]),
         wholes=record["wholes"],
+        bases=record["bases"],
     )
 
 

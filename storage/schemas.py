@@ -225,7 +225,9 @@ WHOLES: Mapping[str, pa.Schema] = {
     "done": _schema(
         ("recording_id", pa.string()), ("stage", pa.string()), ("recipe", pa.string()), ("commit_id", pa.string())
     ),
-    "commits": _schema(("commit_id", pa.string()), ("table", pa.string()), ("key", pa.string())),
+    "commits": _schema(  # a commit without files still has one row, with an empty table and key
+        ("commit_id", pa.string()), ("table", pa.string()), ("key", pa.string())
+    ),
 }
 """Published tables that are small; each is one file, rewritten when it changes."""
 

@@ -1,0 +1,115 @@
+"""Take voice fingerprints: one for each label of a chunk, from speech that nobody else talks over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from storage.errors import EngineError
+from storage.records import SAMPLES_PER_MS, Clip, Diarization, Fingerprint, FloatArray, Span, Turn
+from tasks.calling import call_each, check_fingerprint
+from tasks.engines.base import Embedder
+from tasks.facts import ChunkWork
+
+SHORTEST_SPEECH_MS = 500
+"""Below this a fingerprint says more about the words than about the voice."""
+LONGEST_SPEECH_MS = 60_000
+"""More speech of one person in one chunk changes a fingerprint no further."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Voice:
+    work: ChunkWork
+    label: str
+    clip: Clip
+    speech_ms: int
+
+
+def fingerprint_chunks(
+    name: str, model: str, embedder: Embedder, works: Sequence[ChunkWork], diarizations: Sequence[Diarization]
+) -> list[EngineError]:
+    """Add the fingerprints of every chunk to its recording's facts; return the errors met, one per failed clip.
+
+    Args:
+        name: Registered name of the embedder.
+        model: What the fingerprints carry as their model.
+        embedder: The engine.
+        works: The chunks.
+        diarizations: Who speaks when in each, in clip time.
+    """
+    voices = [
+        voice for work, diarization in zip(works, diarizations, strict=True) for voice in _voices(work, diarization)
+    ]
+
+    def call(indices: Sequence[int]) -> list[FloatArray | None]:
+        vectors = embedder.embed([voices[i].clip for i in indices])
+        return [check_fingerprint(name, vector) for vector in vectors]
+
+    errors = []
+    for voice, vector in zip(voices, call_each(name, call, range(len(voices))), strict=True):
+        chunk = voice.work.chunk
+        if isinstance(vector, EngineError):
+            voice.work.facts.add_failure("fingerprint", vector, Span(start_ms=chunk.start_ms, end_ms=chunk.end_ms))
+            errors.append(vector)
+        elif vector is not None:
+            fingerprint = Fingerprint(
+                recording_id="",
+                channel=chunk.channel,
+                chunk_index=chunk.chunk_index,
+                label=voice.label,
+                model=model,
+                vector=vector,
+                speech_ms=voice.speech_ms,
+            )
+            voice.work.facts.add_fingerprint(chunk, fingerprint)
+    return errors
+
+
+def clean_spans(turns: Sequence[Turn], label: str) -> list[Span]:
+    """Return where the label speaks and nobody else does, sorted and disjoint.
+
+    >>> mine, other = Turn(start_ms=0, end_ms=900, speaker="A"), Turn(start_ms=300, end_ms=500, speaker="B")
+    >>> [(span.start_ms, span.end_ms) for span in clean_spans([mine, other], "A")]
+    [(0, 300), (500, 900)]
+    """
+    events = sorted(
+        event
+        for turn in turns
+        for event in ((turn.start_ms, 1, turn.speaker == label), (turn.end_ms, -1, turn.speaker == label))
+    )
+    spans: list[Span] = []
+    mine = others = 0
+    last_ms = 0
+    for at_ms, step, is_mine in events:
+        if mine and not others and at_ms > last_ms:
+            if spans and spans[-1].end_ms == last_ms:
+                spans[-1] = Span(start_ms=spans[-1].start_ms, end_ms=at_ms)
+            else:
+                spans.append(Span(start_ms=last_ms, end_ms=at_ms))
+        mine, others, last_ms = mine + step * is_mine, others + step * (not is_mine), at_ms
+    return spans
+
+
+def choose_speech(spans: Sequence[Span], longest_ms: int = LONGEST_SPEECH_MS) -> list[Span]:
+    """Return the longest spans up to a total, the last one cut to fit, in order of time."""
+    chosen: list[Span] = []
+    left_ms = longest_ms
+    for span in sorted(spans, key=lambda span: (-span.duration_ms, span.start_ms)):
+        if left_ms <= 0:
+            break
+        chosen.append(Span(start_ms=span.start_ms, end_ms=min(span.end_ms, span.start_ms + left_ms)))
+        left_ms -= span.duration_ms
+    return sorted(chosen)
+
+
+def _voices(work: ChunkWork, diarization: Diarization) -> list[_Voice]:
+    voices = []
+    for label in sorted({turn.speaker for turn in diarization.turns}):
+        spans = choose_speech(clean_spans(diarization.turns, label))
+        speech_ms = sum(span.duration_ms for span in spans)
+        if speech_ms >= SHORTEST_SPEECH_MS:
+            pieces = [work.clip[s.start_ms * SAMPLES_PER_MS : s.end_ms * SAMPLES_PER_MS] for s in spans]
+            voices.append(_Voice(work=work, label=label, clip=np.concatenate(pieces), speech_ms=speech_ms))
+    return voices

@@ -1,0 +1,215 @@
+"""Plan a run: what the archive holds, what the lake already knows, and shards of what is left to do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from storage.errors import RecordingError
+from storage.lake import Lake, LakeState
+from storage.recipes import STAGES, Stage
+from storage.records import SourceHints, SourceObject
+from storage.store import absolute_url, json_bytes, public_url
+from tasks.discover import discover
+from tasks.manifest import find_manifest, read_manifest
+from tasks.probe import probe
+from tasks.recipes import RecipeBook
+from tasks.shards import MINUTE_MS, choose_shard_ms, duplicate_key, group_shards
+from tasks.spec import RunSpec, from_plain, to_plain
+
+_NO_HINTS = SourceHints()
+_PROBES_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRecording:
+    """One object of the archive and what is still to be done with it."""
+
+    obj: SourceObject
+    hints: SourceHints
+    recording_id: str | None
+    """Known where the lake has read these very bytes before."""
+    stages: tuple[Stage, ...]
+    """What is missing; all of them where the bytes are not known yet."""
+    hash_first: bool
+    """Its size is that of other bytes, so its hash decides whether it has to be decoded at all."""
+    duration_ms: int
+    """What its header claims; 0 where it does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Recordings scheduled and retried together."""
+
+    recordings: tuple[PlannedRecording, ...]
+
+    @property
+    def audio_ms(self) -> int:
+        """Audio in the shard, as headers claim it."""
+        return sum(recording.duration_ms for recording in self.recordings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSource:
+    """An object of the archive as this run saw it, done or not."""
+
+    obj: SourceObject
+    hints: SourceHints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """All that the steps of one run need to know; written to the lake once, read by every worker."""
+
+    spec: RunSpec
+    shards: tuple[Shard, ...]
+    listed: tuple[ListedSource, ...]
+    n_ignored: int
+    """Files of the archive that are neither audio nor video by their suffix."""
+    basis: str
+    """Digest of the listing, the hints and the recipes: equal basis, equal lake."""
+    is_current: bool
+    """Whether the lake already is what this run would make of it."""
+
+    @property
+    def n_pending(self) -> int:
+        """Recordings with something left to do."""
+        return sum(len(shard.recordings) for shard in self.shards)
+
+    @property
+    def audio_ms(self) -> int:
+        """Audio left to do, as headers claim it."""
+        return sum(shard.audio_ms for shard in self.shards)
+
+
+def plan_run(spec: RunSpec) -> RunPlan:
+    """Return the plan of a run; reads the listing, the manifest and the headers of what is new, writes nothing.
+
+    Raises:
+        ConfigError: archive, manifest, lake or an engine cannot be used.
+    """
+    spec = replace(spec, archive=absolute_url(spec.archive), lake=absolute_url(spec.lake))
+    recipes = RecipeBook(spec)
+    listing = discover(spec.archive)
+    manifest_url = spec.manifest or find_manifest(spec.archive)
+    hints = read_manifest(manifest_url) if manifest_url else {}
+    listed = tuple(
+        ListedSource(obj=obj, hints=_with_collection(hints.get(obj.source, _NO_HINTS), spec)) for obj in listing.objects
+    )
+    lake = Lake(spec.lake)
+    state = lake.state()
+    retried = _failed_recordings(lake, state) if spec.retry_failed else frozenset()
+    pending = _probe_all(spec.archive, _pending(spec, listed, state, recipes, retried))
+    basis = _basis(spec, listed, recipes)
+    published = state.publication.bases.get(archive_key(spec)) if state.publication else None
+    return RunPlan(
+        spec=spec,
+        shards=_shards(spec, pending),
+        listed=listed,
+        n_ignored=listing.n_ignored,
+        basis=basis,
+        is_current=not pending and not state.has_unpublished_commits and published == basis,
+    )
+
+
+def write_plan(plan: RunPlan) -> None:
+    """Write the plan where the run's workers find it."""
+    Lake(plan.spec.lake).store.put_json(f"plans/{plan.spec.run_id}.json", to_plain(plan))
+
+
+def read_plan(lake: str, run_id: str) -> RunPlan:
+    """Return a run's plan."""
+    plan: RunPlan = from_plain(RunPlan, Lake(lake).store.read_json(f"plans/{run_id}.json"))
+    return plan
+
+
+def archive_key(spec: RunSpec) -> str:
+    """Return how the lake calls the archive: its URL without credentials."""
+    return public_url(spec.archive)
+
+
+def _with_collection(hints: SourceHints, spec: RunSpec) -> SourceHints:
+    return hints if hints.collection or not spec.collection else replace(hints, collection=spec.collection)
+
+
+def _pending(
+    spec: RunSpec,
+    listed: Sequence[ListedSource],
+    state: LakeState,
+    recipes: RecipeBook,
+    retried: frozenset[str],
+) -> list[PlannedRecording]:
+    archive = archive_key(spec)
+    sizes: dict[int, int] = {}
+    for sighting in state.sightings.values():
+        sizes[sighting.size_bytes] = sizes.get(sighting.size_bytes, 0) + 1
+    pending = []
+    for source in listed:
+        known = state.sightings.get((archive, source.obj.source))
+        same = known and (known.size_bytes, known.mark) == (source.obj.size_bytes, source.obj.mark)
+        recording_id = known.recording_id if known and same else None
+        stages: tuple[Stage, ...] = STAGES
+        if recording_id and recording_id not in retried:
+            stages = missing_stages(recording_id, recipes.of(source.hints), state)
+        if stages:
+            pending.append(
+                PlannedRecording(
+                    obj=source.obj,
+                    hints=source.hints,
+                    recording_id=recording_id,
+                    stages=stages,
+                    hash_first=source.obj.size_bytes in sizes,
+                    duration_ms=0,
+                )
+            )
+            sizes[source.obj.size_bytes] = sizes.get(source.obj.size_bytes, 0) + 1
+    return pending
+
+
+def missing_stages(recording_id: str, recipes: Mapping[Stage, str], state: LakeState) -> tuple[Stage, ...]:
+    """Return the stages that the lake has no facts of under these recipes."""
+    return tuple(stage for stage in STAGES if (recording_id, stage, recipes[stage]) not in state.done)
+
+
+def _failed_recordings(lake: Lake, state: LakeState) -> frozenset[str]:
+    failures = lake.whole(state.publication, "failures")["recording_id"].to_pylist()
+    return frozenset(recording_id for recording_id in failures if recording_id)
+
+
+def _probe_all(archive: str, pending: Sequence[PlannedRecording]) -> list[PlannedRecording]:
+    def with_duration(recording: PlannedRecording) -> PlannedRecording:
+        try:
+            header = probe(archive, recording.obj)
+        except RecordingError:
+            return recording  # the shard meets the same error and records it
+        return replace(recording, duration_ms=header.duration_ms or 0)
+
+    with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:
+        return list(pool.map(with_duration, pending))
+
+
+def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, ...]:
+    total_ms = sum(recording.duration_ms for recording in pending)
+    chosen_ms = int(spec.shard_minutes * MINUTE_MS) if spec.shard_minutes else choose_shard_ms(total_ms, spec.workers)
+    groups = group_shards(
+        pending,
+        [recording.duration_ms for recording in pending],
+        [duplicate_key(recording.obj) for recording in pending],
+        chosen_ms,
+    )
+    return tuple(Shard(recordings=tuple(group)) for group in groups)
+
+
+def _basis(spec: RunSpec, listed: Sequence[ListedSource], recipes: RecipeBook) -> str:
+    digest = hashlib.sha256()
+    digest.update(json_bytes([to_plain(spec.attribution), to_plain(spec.utterances), to_plain(spec.linking)]))
+    digest.update(json_bytes(recipes.identities()))
+    plain_hints: dict[SourceHints, str] = {}
+    for source in listed:
+        if source.hints not in plain_hints:
+            plain_hints[source.hints] = repr([to_plain(source.hints), sorted(recipes.of(source.hints).items())])
+        digest.update(repr((source.obj.source, source.obj.size_bytes, source.obj.mark)).encode())
+        digest.update(plain_hints[source.hints].encode())
+    return digest.hexdigest()[:16]

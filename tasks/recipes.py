@@ -1,0 +1,69 @@
+"""The recipes of a run: for each recording, the hash of how each of its stages is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from storage.recipes import Stage, recipe
+from storage.records import ChannelMode, SourceHints
+from storage.schemas import SCHEMA_VERSION
+from tasks.engines import registry
+from tasks.engines.registry import EngineKind
+from tasks.spec import RunSpec, to_plain
+
+_FINGERPRINT_RULES = 1
+"""Raised when ``tasks.fingerprint`` chooses other speech for the same turns."""
+
+
+class RecipeBook:
+    """Recipes by a recording's hints; engines are identified once, none is loaded."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        """Identify the engines.
+
+        Raises:
+            ConfigError: an engine is unknown, not installed, or its options are wrong.
+        """
+        self._spec = spec
+        self._identities = {kind: self._identify(kind) for kind in registry.KINDS}
+        self._known: dict[SourceHints, Mapping[Stage, str]] = {}
+
+    def of(self, hints: SourceHints) -> Mapping[Stage, str]:
+        """Return the recipe of each stage for a recording with those hints."""
+        if hints not in self._known:
+            self._known[hints] = self._stages(hints)
+        return self._known[hints]
+
+    def embedder_model(self) -> str:
+        """Return what fingerprints carry as their model: vectors of different models are never compared."""
+        identity = self._identities["embedder"]
+        return f"{identity['name']}/{identity['weights']}"
+
+    def identities(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return each engine's identity as JSON values, by kind."""
+        return self._identities
+
+    def _identify(self, kind: EngineKind) -> Mapping[str, Any]:
+        choice = self._spec.choice(kind)
+        return dict(to_plain(registry.find(kind, choice.name).identify(choice.options)))
+
+    def _stages(self, hints: SourceHints) -> Mapping[Stage, str]:
+        mode = resolve_channel_mode(self._spec, hints)
+        language = hints.language or self._spec.language
+        chunking = to_plain(self._spec.chunking)
+        probe = recipe("probe", SCHEMA_VERSION, self._identities["detector"], chunking, mode)
+        diarize = recipe("diarize", SCHEMA_VERSION, self._identities["diarizer"], to_plain(hints.speakers), probe)
+        return {
+            "probe": probe,
+            "transcribe": recipe("transcribe", SCHEMA_VERSION, self._identities["transcriber"], language, probe),
+            "diarize": diarize,
+            "fingerprint": recipe(
+                "fingerprint", SCHEMA_VERSION, self._identities["embedder"], _FINGERPRINT_RULES, diarize
+            ),
+        }
+
+
+def resolve_channel_mode(spec: RunSpec, hints: SourceHints) -> ChannelMode:
+    """Return the recording's own channel mode, or the run's."""
+    return hints.channel_mode or spec.channel_mode

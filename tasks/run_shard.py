@@ -1,0 +1,289 @@
+"""Take one shard through all stages: plain Python, no Prefect.
+
+The same function serves the flow, ``--local`` and the tests. It may be stopped at any moment and called again: what
+is committed is found by the next plan, the rest leaves nothing behind that anybody reads.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from storage.errors import RecordingError
+from storage.lake import FactKey, Lake, LakeState, Sighting
+from storage.recipes import Stage
+from storage.records import ClipContext, Diarization, RecordingStatus, Turn
+from tasks.audio import RecordingReader, open_recording
+from tasks.chunking import ChunkCutter
+from tasks.diarize import diarize_chunks
+from tasks.engine_set import EngineSet
+from tasks.facts import ChunkWork, RecordingFacts, Row, record_outcome, speech_in_clip
+from tasks.fingerprint import fingerprint_chunks
+from tasks.plan import PlannedRecording, RunPlan, Shard, archive_key, missing_stages, read_plan
+from tasks.recipes import RecipeBook, resolve_channel_mode
+from tasks.shards import MINUTE_MS
+from tasks.transcribe import transcribe_chunks
+
+log = logging.getLogger(__name__)
+
+_BATCH_CLIPS = 8
+"""Clips handed to an engine at once, across recordings; with the chunk length it bounds a worker's memory."""
+_BATCH_MS = 10 * MINUTE_MS
+"""Audio handed to an engine at once, unless one chunk alone is longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardReport:
+    """What came of a shard: small enough for Prefect's database."""
+
+    n_recordings: int = 0
+    n_duplicates: int = 0
+    n_failures: int = 0
+    audio_ms: int = 0
+    wall_ms: int = 0
+    stage_ms: Mapping[str, int] = field(default_factory=dict)
+    """Wall time by stage; probe stands for reading, decoding and detecting speech."""
+
+    def __add__(self, other: ShardReport) -> ShardReport:
+        """Return the sums; wall times add up over workers."""
+        stages = sorted({*self.stage_ms, *other.stage_ms})
+        return ShardReport(
+            n_recordings=self.n_recordings + other.n_recordings,
+            n_duplicates=self.n_duplicates + other.n_duplicates,
+            n_failures=self.n_failures + other.n_failures,
+            audio_ms=self.audio_ms + other.audio_ms,
+            wall_ms=self.wall_ms + other.wall_ms,
+            stage_ms={stage: self.stage_ms.get(stage, 0) + other.stage_ms.get(stage, 0) for stage in stages},
+        )
+
+
+def run_shard(lake_url: str, run_id: str, shard_index: int) -> ShardReport:
+    """Process one shard of a written plan and commit its facts.
+
+    Raises:
+        ConfigError: an engine cannot be loaded.
+        StorageError: the lake cannot be written.
+    """
+    plan = read_plan(lake_url, run_id)
+    return _ShardRun(plan, plan.shards[shard_index], EngineSet(plan.spec)).run()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Open:
+    """A recording that has been cut; its rows may still be growing in the batch."""
+
+    planned: PlannedRecording
+    facts: RecordingFacts
+    recording_id: str | None
+    audio_ms: int
+
+
+class _ShardRun:
+    def __init__(self, plan: RunPlan, shard: Shard, engines: EngineSet) -> None:
+        self.spec = plan.spec
+        self.shard = shard
+        self.engines = engines
+        self.lake = Lake(plan.spec.lake)
+        self.recipes = RecipeBook(plan.spec)
+        self.state: LakeState = self.lake.state()
+        self.stage_ms: dict[str, int] = {}
+        self.batch: list[ChunkWork] = []
+        self.closed: list[_Open] = []
+        self.rows: dict[str, list[Row]] = {}
+        self.done: list[FactKey] = []
+        self.finished_here: set[FactKey] = set()
+        self.sightings: list[Sighting] = []
+        self.uncommitted_ms = 0
+        self.report = ShardReport()
+
+    def run(self) -> ShardReport:
+        started = time.monotonic()
+        for planned in self.shard.recordings:
+            opened = self._take(planned)
+            if opened is not None:
+                self.closed.append(opened)
+            if self.uncommitted_ms >= self.spec.commit_minutes * MINUTE_MS:
+                self._commit()
+        self._commit()
+        wall_ms = round((time.monotonic() - started) * 1000)
+        self.report += ShardReport(wall_ms=wall_ms, stage_ms=self.stage_ms)
+        log.info(
+            "shard done: %d recordings, %.1f min of audio in %.1f s, %d failures",
+            self.report.n_recordings,
+            self.report.audio_ms / MINUTE_MS,
+            wall_ms / 1000,
+            self.report.n_failures,
+        )
+        return self.report
+
+    # ---- one recording
+
+    def _take(self, planned: PlannedRecording) -> _Open | None:
+        """Read a recording and queue its chunks; None where its bytes turn out to be known."""
+        recipes = self.recipes.of(planned.hints)
+        facts = RecordingFacts(
+            archive=archive_key(self.spec), source=planned.obj.source, stages=planned.stages, recipes=recipes
+        )
+        recording_id, audio_ms = planned.recording_id, 0
+        try:
+            with open_recording(self.spec.archive, planned.obj.source) as reader:
+                if planned.hash_first and recording_id is None:
+                    recording_id = reader.recording_id()
+                    facts.stages = self._still_missing(recording_id, recipes)
+                    if not facts.stages:
+                        return self._close_duplicate(planned, recording_id)
+                audio_ms = self._cut(reader, planned, facts)
+                recording_id = reader.recording_id()
+        except RecordingError as error:
+            recording_id = error.recording_id or recording_id
+            facts.rows.clear()
+            facts.add_failure("probe", error)
+            facts.add_recording(None, status="failed", duration_ms=None, channel_mode=None)
+            log.warning("%s", error, extra={"source": planned.obj.source})
+        self.uncommitted_ms += audio_ms
+        return _Open(planned=planned, facts=facts, recording_id=recording_id, audio_ms=audio_ms)
+
+    def _cut(self, reader: RecordingReader, planned: PlannedRecording, facts: RecordingFacts) -> int:
+        cutter = ChunkCutter(
+            self.engines.detector.detect, self.spec.chunking, resolve_channel_mode(self.spec, planned.hints)
+        )
+        stored = self._stored_turns(planned, facts)
+        begun = time.monotonic()
+        for cut in cutter.cut(reader.blocks()):
+            self._spent("probe", begun)
+            facts.add_chunk(cut.chunk)
+            context = ClipContext(
+                speech=speech_in_clip(cut.chunk),
+                language=planned.hints.language or self.spec.language,
+                speakers=planned.hints.speakers,
+            )
+            work = ChunkWork(facts=facts, chunk=cut.chunk, clip=cut.clip, context=context)
+            self._queue(work, stored.get((cut.chunk.channel, cut.chunk.chunk_index)))
+            begun = time.monotonic()
+        self._spent("probe", begun)
+        status: RecordingStatus = "partial" if reader.problem else "done"
+        if reader.problem:
+            facts.add_failure("probe", reader.problem)
+            log.warning("%s", reader.problem, extra={"source": planned.obj.source})
+        facts.add_recording(
+            reader.header, status=status, duration_ms=cutter.duration_ms, channel_mode=cutter.channel_mode
+        )
+        return cutter.duration_ms
+
+    def _still_missing(self, recording_id: str, recipes: Mapping[Stage, str]) -> tuple[Stage, ...]:
+        missing = missing_stages(recording_id, recipes, self.state)
+        return tuple(stage for stage in missing if (recording_id, stage, recipes[stage]) not in self.finished_here)
+
+    def _close_duplicate(self, planned: PlannedRecording, recording_id: str) -> None:
+        self._sight(planned, recording_id)
+        self.report += ShardReport(n_recordings=1, n_duplicates=1)
+
+    # ---- one batch
+
+    def _queue(self, work: ChunkWork, stored: Diarization | None) -> None:
+        if stored is not None:
+            self._fingerprint([work], [stored])
+            return
+        batch_ms = sum(queued.chunk.end_ms - queued.chunk.start_ms for queued in self.batch)
+        if len(self.batch) == _BATCH_CLIPS or batch_ms + work.chunk.end_ms - work.chunk.start_ms > _BATCH_MS:
+            self._run_batch()
+        self.batch.append(work)
+
+    def _run_batch(self) -> None:
+        batch, self.batch = self.batch, []
+        spec = self.spec
+        to_transcribe = [work for work in batch if "transcribe" in work.facts.stages]
+        to_diarize = [work for work in batch if "diarize" in work.facts.stages]
+        if to_transcribe:
+            begun = time.monotonic()
+            transcripts = transcribe_chunks(spec.transcriber.name, self.engines.transcriber, to_transcribe)
+            for work, transcript in zip(to_transcribe, transcripts, strict=True):
+                record_outcome(work, "transcribe", transcript)
+            self._spent("transcribe", begun)
+        if to_diarize:
+            begun = time.monotonic()
+            outcomes = diarize_chunks(spec.diarizer.name, self.engines.diarizer, to_diarize)
+            found = [record_outcome(work, "diarize", outcome) for work, outcome in zip(to_diarize, outcomes, strict=True)]
+            self._spent("diarize", begun)
+            pairs = [(work, one) for work, one in zip(to_diarize, found, strict=True) if one is not None]
+            self._fingerprint([work for work, _ in pairs], [diarization for _, diarization in pairs])
+
+    def _fingerprint(self, works: Sequence[ChunkWork], diarizations: Sequence[Diarization]) -> None:
+        begun = time.monotonic()
+        fingerprint_chunks(
+            self.spec.embedder.name, self.recipes.embedder_model(), self.engines.embedder, works, diarizations
+        )
+        self._spent("fingerprint", begun)
+
+    def _stored_turns(
+        self, planned: PlannedRecording, facts: RecordingFacts
+    ) -> Mapping[tuple[int, int], Diarization]:
+        """Return the turns the lake has, in clip time, where only fingerprints are to be made anew."""
+        if "fingerprint" not in facts.stages or "diarize" in facts.stages or planned.recording_id is None:
+            return {}
+        recipe = facts.recipes["diarize"]
+        probe = facts.recipes["probe"]
+        chunks = self.lake.facts("chunks", self.state, [(planned.recording_id, "probe", probe)]).to_pylist()
+        turns = self.lake.facts("turns", self.state, [(planned.recording_id, "diarize", recipe)]).to_pylist()
+        stored = {}
+        for chunk in chunks:
+            key = (chunk["channel"], chunk["chunk_index"])
+            own = [turn for turn in turns if (turn["channel"], turn["chunk_index"]) == key]
+            full = tuple(
+                Turn(
+                    start_ms=turn["start_ms"] - chunk["start_ms"],
+                    end_ms=turn["end_ms"] - chunk["start_ms"],
+                    speaker=turn["label"],
+                )
+                for turn in own
+                if not turn["is_exclusive"]
+            )
+            stored[key] = Diarization(turns=full)
+        return stored
+
+    # ---- commit
+
+    def _commit(self) -> None:
+        """Make what is finished visible; lost work is what was read since the last call."""
+        if self.batch:
+            self._run_batch()
+        for opened in self.closed:
+            self._close(opened)
+        if self.done or self.sightings or self.rows.get("failures"):
+            self.lake.write_commit(self.spec.run_id, self.rows, self.done, self.sightings)
+        self.closed, self.rows, self.done, self.sightings, self.uncommitted_ms = [], {}, [], [], 0
+
+    def _close(self, opened: _Open) -> None:
+        recording_id, facts = opened.recording_id, opened.facts
+        self._sight(opened.planned, recording_id)
+        is_new = recording_id is None or bool(self._still_missing(recording_id, facts.recipes))
+        if is_new or self.spec.retry_failed:
+            keys = facts.done(recording_id) if recording_id else []
+            for table, rows in facts.finished(recording_id, self.spec.run_id).items():
+                wanted = rows if recording_id or table == "failures" else []
+                self.rows.setdefault(table, []).extend(wanted)
+            self.done.extend(keys)
+            self.finished_here.update(keys)
+        self.report += ShardReport(
+            n_recordings=1,
+            n_duplicates=int(not is_new),
+            n_failures=int(bool(facts.failures)),
+            audio_ms=opened.audio_ms,
+        )
+
+    def _sight(self, planned: PlannedRecording, recording_id: str | None) -> None:
+        self.sightings.append(
+            Sighting(
+                archive=archive_key(self.spec),
+                source=planned.obj.source,
+                size_bytes=planned.obj.size_bytes,
+                mark=planned.obj.mark,
+                recording_id=recording_id,
+                at=self.spec.started_at,
+            )
+        )
+
+    def _spent(self, stage: str, begun: float) -> None:
+        self.stage_ms[stage] = self.stage_ms.get(stage, 0) + round((time.monotonic() - begun) * 1000)
