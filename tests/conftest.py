@@ -1,0 +1,47 @@
+"""What holds for every test: one thread per library, no telemetry, a Prefect home of its own, fixed chance."""
+
+# ruff: noqa: E402 - libraries read these variables when they are imported, so the variables come first
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_HOME = tempfile.mkdtemp(prefix="voxlake-prefect-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+
+os.environ.update(
+    {
+        "CT2_VERBOSE": "-1",
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "1",
+        "MKL_NUM_THREADS": "1",
+        "NUMBA_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PREFECT_HOME": _HOME,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PYANNOTE_METRICS_ENABLED": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+)
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from storage.records import Clip
+from tests.tones import spoken, tone_clip
+
+# The machines that run the tests are shared, so slowness is no failure.
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("dev", max_examples=50, **_PATIENT)
+settings.register_profile("ci", max_examples=500, derandomize=True, **_PATIENT)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="session")
+def dialogue() -> Clip:
+    """Two voices, 400 and 900 Hz, who take turns, speak over each other from 5.0 to 5.5 s, and fall silent at 6 s."""
+    sounds = [*spoken(500, 400, 4), *spoken(2000, 900, 5), *spoken(4000, 400, 6), *spoken(5000, 900, 2)]
+    return tone_clip(8000, sounds)
