@@ -1,0 +1,173 @@
+"""Gives each word its speaker, from the turns, and says how sure that is.
+
+The rule, per channel:
+
+1. A word belongs to the speaker whose exclusive turns cover most of it, summed over the speaker's turns.
+2. A word that no turn touches belongs to the nearest turn edge within ``max_gap_ms``; beyond that to nobody
+   (``no_turn``).
+3. A word with a small margin, or with two equal claims, follows its sentence where that clearly has one speaker
+   (``tasks.realign``). Equal claims that the sentence does not settle stay open (``tie``): to a reader a gap is
+   better than a coin toss that looks like knowledge.
+
+Nothing is dropped, reordered or changed. Turns may come in any order, and speakers are compared by time, never by
+name: under other names the answer is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.records import FloatArray, SpeakerReason
+from tasks.claims import Pieces, claim, crowded, cut
+from tasks.columns import NOBODY, BoolArray, IntArray, TurnTimes, WordTimes
+from tasks.realign import follow_sentence
+
+Columns = TypeVar("Columns", WordTimes, TurnTimes)
+
+REASONS: tuple[SpeakerReason | None, ...] = (None, "no_turn", "tie")
+"""What the codes in ``Attribution.reason`` mean."""
+_KNOWN, _NO_TURN, _TIE = range(len(REASONS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeOptions:
+    """How far a word may lie from a turn, and when it follows its sentence."""
+
+    max_gap_ms: int = 500
+    """A word outside all turns goes to a turn edge at most this far away."""
+    weak_margin: float = 0.4
+    """Words below this margin may follow their sentence; a word cut 70 to 30 has 0.4."""
+    pause_ms: int = 300
+    """A longer pause ends a sentence, whatever the punctuation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Attribution:
+    """Who says each word: columns of the words' length and order."""
+
+    speaker: IntArray
+    """Index of the local speaker; -1 for nobody."""
+    margin: FloatArray
+    """Share of the word that the speaker covers beyond the runner-up, in [0, 1]; NaN for nobody.
+
+    0 for a word outside all turns, and for one that follows its sentence against its own turns.
+    """
+    reason: NDArray[np.int8]
+    """Why there is nobody: index into ``REASONS``."""
+    is_overlapped: BoolArray
+    """Whether, during the word, somebody else talks at the same time as others do.
+
+    A change of speaker in the middle of a word is no overlap.
+    """
+    other_speaker: IntArray
+    """Who else talks most in that overlap; -1 for nobody, or for several with equal shares."""
+    turn_confidence: FloatArray
+    """Confidence of the speaker's turn at the middle of the word; NaN where unknown."""
+
+
+def attribute(
+    words: WordTimes, exclusive: TurnTimes, turns: TurnTimes, *, options: AttributeOptions | None = None
+) -> Attribution:
+    """Return who says each word.
+
+    Args:
+        words: the words of one recording, all channels.
+        exclusive: turns with at most one speaker at any time in a channel; they decide.
+        turns: all turns, overlapping ones too; they tell who else talks.
+        options: thresholds; None for the defaults.
+    """
+    n = len(words.start_ms)
+    whole = Attribution(
+        speaker=np.full(n, NOBODY),
+        margin=np.full(n, np.nan, np.float32),
+        reason=np.full(n, _NO_TURN, np.int8),
+        is_overlapped=np.zeros(n, np.bool_),
+        other_speaker=np.full(n, NOBODY),
+        turn_confidence=np.full(n, np.nan, np.float32),
+    )
+    for channel in np.unique(words.channel):
+        here = np.flatnonzero(words.channel == channel)
+        part = _attribute_channel(
+            _pick(words, here),
+            _pick(exclusive, np.flatnonzero(exclusive.channel == channel)),
+            _pick(turns, np.flatnonzero(turns.channel == channel)),
+            options or AttributeOptions(),
+        )
+        for column in fields(Attribution):
+            getattr(whole, column.name)[here] = getattr(part, column.name)
+    return whole
+
+
+def _pick(table: Columns, rows: IntArray) -> Columns:
+    return type(table)(**{column.name: getattr(table, column.name)[rows] for column in fields(table)})
+
+
+def _attribute_channel(
+    words: WordTimes, exclusive: TurnTimes, turns: TurnTimes, options: AttributeOptions
+) -> Attribution:
+    start = words.start_ms
+    end = np.maximum(words.end_ms, start + 1)  # a word without length is the millisecond at its start
+    pieces = cut(exclusive)
+    claims = claim(start, end, pieces)
+    speaker = claims.speaker
+    margin = ((claims.best_ms - claims.second_ms) / (end - start)).astype(np.float32)
+    reason = np.where(speaker == NOBODY, _TIE, _KNOWN).astype(np.int8)
+    outside = np.flatnonzero(claims.best_ms == 0)
+    speaker[outside], reason[outside] = _nearest_edge(start[outside], end[outside], pieces, options.max_gap_ms)
+
+    followed = follow_sentence(
+        start_ms=start,
+        end_ms=end,
+        ends_sentence=words.ends_sentence,
+        speaker=speaker,
+        is_weak=(reason != _NO_TURN) & (margin < options.weak_margin),
+        pause_ms=options.pause_ms,
+    )
+    moved = followed != speaker
+    margin[moved], reason[moved] = 0, _KNOWN
+    margin[followed == NOBODY] = np.nan
+    others = claim(start, end, crowded(cut(turns)), besides=followed)
+    return Attribution(
+        speaker=followed,
+        margin=margin,
+        reason=reason,
+        is_overlapped=others.best_ms > 0,
+        other_speaker=others.speaker,
+        turn_confidence=_turn_confidence((start + end) // 2, followed, exclusive),
+    )
+
+
+def _nearest_edge(
+    start_ms: IntArray, end_ms: IntArray, pieces: Pieces, max_gap_ms: int
+) -> tuple[IntArray, NDArray[np.int8]]:
+    """Return speaker and reason of words that no turn touches."""
+    out_of_reach = np.array([np.iinfo(np.int64).max // 2])
+    ends = np.concatenate([-out_of_reach, pieces.end_ms])
+    starts = np.concatenate([pieces.start_ms, out_of_reach])
+    speakers = np.concatenate([[NOBODY], pieces.speaker, [NOBODY]])
+    following = np.searchsorted(pieces.start_ms, end_ms)
+    gap_before, gap_after = start_ms - ends[following], starts[following] - end_ms
+    before, after = speakers[following], speakers[following + 1]
+
+    speaker = np.where(gap_before <= gap_after, before, after)
+    is_far = np.minimum(gap_before, gap_after) > max_gap_ms
+    is_tie = ~is_far & (gap_before == gap_after) & (before != after)
+    speaker[is_far | is_tie] = NOBODY
+    reason = np.select([is_far, is_tie], [_NO_TURN, _TIE], _KNOWN)
+    return speaker, reason.astype(np.int8)
+
+
+def _turn_confidence(at_ms: IntArray, speaker: IntArray, exclusive: TurnTimes) -> FloatArray:
+    """Return the confidence of the turn at each moment, where it is the given speaker's."""
+    confidence = np.full(len(at_ms), np.nan, np.float32)
+    order = np.lexsort((exclusive.end_ms, exclusive.start_ms))
+    found = np.searchsorted(exclusive.start_ms[order], at_ms, side="right") - 1
+    word = np.flatnonzero(found >= 0)
+    turn = order[found[word]]
+    inside = (at_ms[word] < exclusive.end_ms[turn]) & (speaker[word] == exclusive.speaker[turn])
+    confidence[word[inside]] = exclusive.confidence[turn[inside]]
+    return confidence
