@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+from tasks.average_linkage import average_linkage
+from tasks.linking import link_speakers
+from tasks.local_linking import name_local_speakers
+from tasks.voice_space import fit_space
+from tasks.voices import COMMON_PRIOR, VoicePrior, normalised, prior_of
+from tests.voices import archive, columns, heard, partition, row
+
+
+def link(rows, prior=COMMON_PRIOR):
+    local = name_local_speakers(columns(rows), prior)
+    links = link_speakers(local, prior)
+    return local, links, [int(links.speaker[number]) for number in local.of_label]
+
+
+@given(seed=st.integers(0, 10_000))
+def test_people_are_found_across_rooms(seed):
+    rows, people = archive(seed)
+    _, _, speakers = link(rows)
+    assert partition(speakers, range(len(rows))) == partition(people, range(len(rows)))
+
+
+@given(seed=st.integers(0, 10_000), data=st.data())
+def test_order_changes_nothing(seed, data):
+    rows, _ = archive(seed)
+    shuffled = data.draw(st.permutations(range(len(rows))))
+    local, links, speakers = link(rows)
+    other_local, other_links, other = link([rows[at] for at in shuffled])
+    assert other == [speakers[at] for at in shuffled]
+    assert other_local.first_label == local.first_label
+    assert np.array_equal(other_links.confidence, links.confidence, equal_nan=True)
+
+
+@given(seed=st.integers(0, 10_000))
+def test_nobody_is_twice_in_one_recording_and_numbers_are(seed):
+    rng = np.random.default_rng(seed)
+    rows = [
+        row(f"r{number}", label, heard(1, take=take, room=number, noise=1.5), ms=int(rng.integers(100, 5_000)))
+        for number in range(5)
+        for take, label in enumerate("ABC")
+    ]
+    local, links, _ = link(rows)
+    seen = [
+        (recording, who) for recording, who in zip(local.recording_id, links.speaker.tolist(), strict=True) if who >= 0
+    ]
+    assert len(seen) == len(set(seen))
+    assert np.nanmin(links.confidence, initial=0.0) >= 0
+    assert np.nanmax(links.confidence, initial=0.0) <= 1
+    for number, who in enumerate(links.speaker):
+        assert (links.reason[number] is None) == (who >= 0)
+
+
+def test_one_recording_is_left_as_it_is():
+    _, links, speakers = link([row("r", "A", heard(1)), row("r", "B", heard(2))])
+    assert speakers == [0, 1]
+    assert np.isnan(links.confidence).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_one_voice_stays_one_person(count):
+    _, links, speakers = link([row(f"r{number}", "A", heard(1, room=number)) for number in range(count)])
+    assert set(speakers) == {0}
+    assert count == 1 or np.nanmin(links.confidence) > 0.5
+
+
+@pytest.mark.parametrize("count", [2, 9, 700])
+def test_identical_vectors_are_one_person(count):
+    _, links, speakers = link([row(f"r{number:03d}", "A", heard(1)) for number in range(count)])
+    assert set(speakers) == {0}
+    assert links.confidence.min() > 0.9
+
+
+def test_identical_vectors_in_pairs_respect_the_recordings():
+    rows = [row(f"r{number}", "A", heard(1)) for number in range(4)]
+    rows += [row("r0", "B", heard(1, take=1, noise=0.9))]
+    assert len(set(link(rows)[2])) == 2
+
+
+def test_two_monologues():
+    together = [row("r0", "A", heard(1, room=1)), row("r1", "A", heard(1, room=2))]
+    apart = [together[0], row("r1", "A", heard(2, room=2))]
+    assert link(together)[2] == [0, 0]
+    assert link(apart)[2] == [0, 1]
+
+
+def test_without_fingerprints_nobody_is_linked():
+    _, links, speakers = link([row("r", "A", None), row("q", "A", None)])
+    assert speakers == [-1, -1]
+    assert links.reason == ("no_fingerprint", "no_fingerprint")
+    assert np.isnan(links.confidence).all()
+    assert np.isnan(links.margin).all()
+
+
+def test_an_empty_archive():
+    _, links, speakers = link([])
+    assert speakers == []
+    assert links.reason == ()
+
+
+def test_little_speech_founds_no_speaker_but_joins_one():
+    rows = [row(f"r{number}", "A", heard(1, room=number)) for number in range(3)]
+    rows += [row("r3", "A", heard(1, room=3), ms=900), row("r3", "B", heard(2, room=3), ms=900)]
+    local, links, speakers = link(rows)
+    assert speakers == [0, 0, 0, 0, -1]
+    assert links.reason[-1] == "too_little_speech"
+    assert local.name[-1] == "S1"
+
+
+def test_of_two_with_little_speech_in_a_recording_one_joins():
+    rows = [row(f"r{number}", "A", heard(1, room=number)) for number in range(3)]
+    rows += [row("r3", label, heard(1, room=3, take=take, noise=0.7), ms=900) for take, label in enumerate("AB")]
+    assert sorted(link(rows)[2][3:]) == [-1, 0]
+
+
+def test_confidence_and_margin_follow_the_evidence():
+    rows, _ = archive(3)
+    doubtful = 0.5 * heard(0, room=7) + 0.5 * heard(1, room=8)
+    rows.append(row("doubt", "A", doubtful / np.linalg.norm(doubtful)))
+    _, links, _ = link(rows)
+    in_doubt = 0  # "doubt" sorts before "r0"
+    assert links.margin[in_doubt] == np.nanmin(links.margin)
+    assert links.confidence[in_doubt] == np.nanmin(links.confidence)
+
+
+@given(seed=st.integers(0, 10_000), threshold=st.floats(0.05, 0.9))
+def test_average_linkage_is_the_textbook_one(seed, threshold):
+    rng = np.random.default_rng(seed)
+    rows = normalised(rng.standard_normal((40, 6)))
+    groups = average_linkage(rows, np.ones(40), np.arange(40), threshold)
+    tree = linkage(squareform(1 - rows @ rows.T, checks=False), method="average")
+    expected = fcluster(tree, 1 - threshold, "distance")
+    assert partition(groups.tolist(), range(40)) == partition(expected.tolist(), range(40))
+
+
+def test_average_linkage_keeps_owners_apart():
+    groups = average_linkage(np.ones((6, 1)), np.ones(6), np.array([0, 0, 1, 1, 2, 2]), 0.5)
+    assert sorted(np.bincount(groups)) == [3, 3]
+    for first in (0, 2, 4):
+        assert groups[first] != groups[first + 1]
+
+
+def test_a_single_person_is_not_taken_out_of_the_voices():
+    vectors = normalised(np.stack([heard(1, room=number) for number in range(8)]))
+    space = fit_space(vectors, np.arange(8), np.zeros(8, dtype=np.int64), 8, COMMON_PRIOR)
+    assert space.project(vectors, np.arange(8)) == pytest.approx(vectors)
+
+
+def test_what_all_voices_share_is_taken_out():
+    shared = np.ones(64) / 8
+    vectors = normalised(np.stack([2 * shared + heard(who, room=who // 3) for who in range(30)]))
+    space = fit_space(vectors, np.arange(30) // 3, np.arange(30), 10, VoicePrior(strangers=0.8, same=0.95))
+    before, after = vectors @ vectors.T, space.project(vectors, np.arange(30) // 3)
+    assert np.median(before) > 0.7
+    assert np.median(after @ after.T) < 0.1
+    assert space.prior.strangers < 0.05
+
+
+def test_priors_are_found_by_the_models_name():
+    assert prior_of("resemblyzer-0.1.4").strangers > 0.5
+    assert prior_of("titanet_large") is COMMON_PRIOR
+
+
+@given(share=st.floats(0, 1))
+def test_a_centred_prior_keeps_its_order(share):
+    prior = prior_of("resemblyzer").centred(share)
+    assert 0 <= prior.strangers < prior.same <= 1
+    assert prior.affinity(np.array([prior.strangers, prior.same])) == pytest.approx([0, 1])
