@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from storage.formats import ctm, json_document, rttm, seglst, stm
+from storage.formats import ctm, json_document, rttm, seglst, srt, stm, textgrid, txt, vtt
 from storage.formats.document import Document
 
 
@@ -30,11 +30,15 @@ class Format:
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
+        "srt": Format(suffix=".srt", render=srt.render, parse=srt.parse),
+        "vtt": Format(suffix=".vtt", render=vtt.render, parse=vtt.parse),
         "rttm": Format(suffix=".rttm", render=rttm.render, parse=rttm.parse),
         "ctm": Format(suffix=".ctm", render=ctm.render, parse=ctm.parse),
         "stm": Format(suffix=".stm", render=stm.render, parse=stm.parse),
         "seglst": Format(suffix=".seglst.json", render=seglst.render, parse=seglst.parse),
+        "textgrid": Format(suffix=".TextGrid", render=textgrid.render, parse=textgrid.parse),
         "json": Format(suffix=".json", render=json_document.render, parse=json_document.parse),
+        "txt": Format(suffix=".txt", render=txt.render, parse=txt.parse),
     }
 )
 """All formats by the name that ``voxlake export`` takes; files are UTF-8."""

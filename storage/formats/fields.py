@@ -49,16 +49,6 @@ def unescape_name(field: str) -> str | None:
     return None if field == NOT_AVAILABLE else unescape(field)
 
 
-def words_of(text: str) -> list[str]:
-    r"""Return the blank-separated words of a text, without characters that only control a terminal.
-
-    >>> words_of("  one\n two\x00 ")
-    ['one', 'two']
-    """
-    words = ("".join(c for c in word if unicodedata.category(c) != "Cc") for word in text.split())
-    return [word for word in words if word]
-
-
 def seconds(ms: int) -> str:
     """Return seconds with three decimals, exact to the millisecond."""
     return f"{ms // 1000}.{ms % 1000:03d}"
@@ -91,14 +81,14 @@ def score(confidence: float | None) -> str | None:
     return None if confidence is None else f"{confidence:.4f}"
 
 
-def read_lines(format_name: str, text: str, comment: str, read: Callable[[str], _T]) -> Iterator[_T]:
+def read_lines(format_name: str, text: str, comment: str | None, read: Callable[[str], _T]) -> Iterator[_T]:
     """Read each line that is neither blank nor a comment.
 
     Raises:
         MalformedText: ``read`` raised ValueError; says which line.
     """
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
-        if line.strip() and not line.lstrip().startswith(comment):
+        if line.strip() and not (comment and line.lstrip().startswith(comment)):
             try:
                 yield read(line)
             except ValueError as cause:

@@ -11,7 +11,8 @@ import json
 from typing import Any
 
 from storage.formats.document import Document, DocumentUtterance, MalformedText
-from storage.formats.fields import escape_name, grouped, ms, unescape_name, words_of
+from storage.formats.fields import escape_name, grouped, ms, unescape_name
+from storage.formats.plain import one_line
 from storage.formats.single import only
 from storage.records import seconds_from_ms
 
@@ -51,7 +52,7 @@ def _segment(name: str, utterance: DocumentUtterance) -> dict[str, Any]:
         "start_time": seconds_from_ms(utterance.start_ms),
         "end_time": seconds_from_ms(utterance.end_ms),
         "speaker": escape_name(utterance.speaker),
-        "words": " ".join(words_of(utterance.text)),
+        "words": one_line(utterance.text),
     }
     more = {
         "language": utterance.language,

@@ -9,7 +9,8 @@ as one blank. Names are escaped as ``fields`` says; the text is not.
 from __future__ import annotations
 
 from storage.formats.document import Document, DocumentUtterance
-from storage.formats.fields import escape_name, grouped, ms, read_lines, seconds, unescape_name, words_of
+from storage.formats.fields import escape_name, grouped, ms, read_lines, seconds, unescape_name
+from storage.formats.plain import one_line
 from storage.formats.single import only
 
 
@@ -40,8 +41,8 @@ def parse_all(text: str) -> tuple[Document, ...]:
 
 def _line(name: str, utterance: DocumentUtterance) -> str:
     span = f"{seconds(utterance.start_ms)} {seconds(utterance.end_ms)}"
-    fields = [name, str(utterance.channel + 1), escape_name(utterance.speaker), span, *words_of(utterance.text)]
-    return " ".join(fields) + "\n"
+    fields = [name, str(utterance.channel + 1), escape_name(utterance.speaker), span, one_line(utterance.text)]
+    return " ".join(fields).rstrip() + "\n"
 
 
 def _read(line: str) -> tuple[str, DocumentUtterance]:

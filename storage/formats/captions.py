@@ -1,0 +1,111 @@
+"""Captions: the cues that SRT and VTT show, one after the other, with the limits that broadcasters read by.
+
+At most two lines of 42 columns, 20 characters a second where there is time, at least 0.8 s and at most 7 s.
+Cues never overlap. Where people talk at once, cues that start together are shown together if they are short;
+else the earlier one is cut short, and where even that leaves no time to read, the later one comes later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from storage.formats.caption_text import MAX_CUE_MS, MAX_LINE, cut, fits, pieces_of, width, wrap
+from storage.formats.document import Document, DocumentUtterance
+from storage.formats.plain import one_line
+
+MIN_CUE_MS = 800
+MS_PER_COLUMN = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """What one speaker says in a cue."""
+
+    speaker: str | None
+    is_uncertain: bool
+    pieces: tuple[str, ...]
+    """Words with the blank before them, for ``wrap``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cue:
+    """What is shown at one time: one voice in one or two lines, or two voices with a line each."""
+
+    start_ms: int
+    end_ms: int
+    voices: tuple[Voice, ...]
+
+
+def cues_of(document: Document, lead_of: Callable[[Voice], str]) -> list[Cue]:
+    """Return the cues in time order, disjoint, of positive length, with every word of the document.
+
+    Args:
+        document: only its utterances and its duration are read.
+        lead_of: what may stand before a voice's first line; room for it is kept in every cue.
+    """
+    drafts = sorted(_drafts(document, lead_of), key=lambda cue: cue.start_ms)
+    return _timed(_joined(drafts, lead_of), document.duration_ms or 0)
+
+
+def _drafts(document: Document, lead_of: Callable[[Voice], str]) -> Iterator[Cue]:
+    """Yield each utterance's cues as if nobody else spoke."""
+    for utterance in document.utterances:
+        voice = _voice(utterance)
+        reached_ms = utterance.start_ms
+        for pieces in cut(pieces_of(utterance), lead_of(voice)):
+            reached_ms = max(reached_ms, pieces[0].start_ms)
+            end_ms = max(reached_ms, *(piece.end_ms for piece in pieces))
+            said = replace(voice, pieces=tuple(piece.text for piece in pieces))
+            yield Cue(start_ms=reached_ms, end_ms=end_ms, voices=(said,))
+
+
+def _voice(utterance: DocumentUtterance) -> Voice:
+    speaker = one_line(utterance.speaker or "") or None
+    return Voice(speaker=speaker, is_uncertain=utterance.is_uncertain and speaker is not None, pieces=())
+
+
+def _joined(drafts: list[Cue], lead_of: Callable[[Voice], str]) -> list[Cue]:
+    """Return the cues with those that start together made one, where it can hold both."""
+    joined: list[Cue] = []
+    for cue in drafts:
+        is_together = joined and cue.start_ms - joined[-1].start_ms < MIN_CUE_MS
+        both = _join(joined[-1].voices, cue.voices, lead_of) if is_together else None
+        if both:
+            joined[-1] = replace(joined[-1], end_ms=max(joined[-1].end_ms, cue.end_ms), voices=both)
+        else:
+            joined.append(cue)
+    return joined
+
+
+def _join(
+    before: tuple[Voice, ...], after: tuple[Voice, ...], lead_of: Callable[[Voice], str]
+) -> tuple[Voice, ...] | None:
+    if len(before) > 1:
+        return None
+    first, second = before[0], after[0]
+    if (first.speaker, first.is_uncertain) == (second.speaker, second.is_uncertain):
+        pieces = (*first.pieces, *second.pieces)
+        return (replace(first, pieces=pieces),) if fits(list(pieces), lead_of(first)) else None
+    lines = ["".join([lead_of(voice), *voice.pieces]) for voice in (first, second)]
+    dash = 2  # "- " marks a change of speaker inside a cue
+    return (first, second) if all(width(line) + dash <= MAX_LINE for line in lines) else None
+
+
+def _timed(cues: list[Cue], duration_ms: int) -> list[Cue]:
+    """Return the cues made disjoint, and as long as reading takes where the next one leaves the time."""
+    starts: list[int] = []
+    for cue in cues:
+        starts.append(max(cue.start_ms, starts[-1] + MIN_CUE_MS) if starts else cue.start_ms)
+    timed: list[Cue] = []
+    for cue, start_ms, next_ms in zip(cues, starts, [*starts[1:], None], strict=True):
+        columns = sum(width("".join(voice.pieces)) for voice in cue.voices)
+        wanted_ms = max(cue.end_ms, start_ms + max(MIN_CUE_MS, columns * MS_PER_COLUMN))
+        limit_ms = max(duration_ms, cue.end_ms, start_ms + MIN_CUE_MS) if next_ms is None else next_ms
+        timed.append(replace(cue, start_ms=start_ms, end_ms=min(wanted_ms, limit_ms, start_ms + MAX_CUE_MS)))
+    return timed
+
+
+def lines_of(voice: Voice, lead: str = "") -> list[str]:
+    """Return what a voice says as lines."""
+    return wrap(list(voice.pieces), lead)
