@@ -1,0 +1,241 @@
+"""Cut a stream of samples into chunks in silence, so that memory follows the chunk and not the recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from storage.errors import ConfigError
+from storage.records import SAMPLES_PER_MS, ChannelMode, Chunk, Clip, FloatArray, Span
+from tasks.channels import choose_channel_mode, mix, own_speech
+
+Detect = Callable[[Clip], list[Span]]
+"""Finds speech in a clip; spans in clip time, sorted and disjoint."""
+
+_PIECE_MS = 2_000
+_QUIET_FRAME_MS = 10
+_SETTLED_MS = 500
+"""Silence after which what follows does not change what a detector said before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkOptions:
+    """How long chunks are."""
+
+    target_ms: int = 600_000
+    max_ms: int = 720_000
+    min_ms: int = 30_000
+    """Only a recording that is shorter itself makes a shorter chunk."""
+
+    def __post_init__(self) -> None:
+        """Refuse lengths that leave no room to choose a cut."""
+        if not _PIECE_MS <= self.min_ms <= self.earliest_cut_ms < self.max_ms - self.min_ms:
+            raise ConfigError(
+                f"chunks of {self.target_ms} ms, at least {self.min_ms}, at most {self.max_ms}",
+                "there is no room to choose a cut",
+                f"keep {_PIECE_MS} <= min_ms <= 0.8 target_ms < max_ms - min_ms",
+            )
+
+    @property
+    def earliest_cut_ms(self) -> int:
+        """Where the search for a silence begins."""
+        return self.target_ms * 4 // 5
+
+
+@dataclass(frozen=True, slots=True)
+class CutChunk:
+    """A chunk and its samples."""
+
+    chunk: Chunk
+    clip: Clip
+
+
+class ChunkCutter:
+    """Cuts one recording. Holds at most ``max_ms`` and 2 seconds of samples per channel."""
+
+    def __init__(self, detect: Detect, options: ChunkOptions | None = None, channel_mode: ChannelMode = "auto") -> None:
+        """Take the speech detector, and how to treat several channels; ``auto`` decides on the first chunk."""
+        self.duration_ms = 0
+        """What was cut so far; after exhaustion the length of the recording, an incomplete millisecond left out."""
+        self._detect = detect
+        self._options = options or ChunkOptions()
+        self._asked = channel_mode
+        self._mode: Literal["mix", "split"] | None = None
+
+    @property
+    def channel_mode(self) -> Literal["mix", "split"]:
+        """How the channels were heard; known once the first chunk was cut, ``mix`` before."""
+        return self._mode or "mix"
+
+    def cut(self, blocks: Iterable[FloatArray]) -> Iterator[CutChunk]:
+        """Yield chunks that tile the recording: of each stretch of time one chunk, or in split mode one per channel.
+
+        Args:
+            blocks: consecutive samples at 16 kHz, each of shape ``(n_channels, n)``; samples that are not finite
+                count as zero.
+        """
+        pieces = _pieces(blocks)
+        first = next(pieces, None)
+        if first is None:
+            return
+        buffer = _Buffer(len(first), self._options.max_ms + _PIECE_MS)
+        buffer.append(first)
+        chunk_index = 0
+        for piece in pieces:
+            if buffer.duration_ms > self._options.max_ms:
+                yield from self._cut_off(buffer, chunk_index, self._choose(buffer))
+                chunk_index += 1
+            buffer.append(piece)
+        if buffer.duration_ms > self._options.max_ms:
+            yield from self._cut_off(buffer, chunk_index, self._choose(buffer))
+            chunk_index += 1
+        if buffer.duration_ms:
+            self._hear(buffer)
+            yield from self._cut_off(buffer, chunk_index, buffer.duration_ms)
+
+    def _choose(self, buffer: _Buffer) -> int:
+        self._hear(buffer)
+        latest_ms = min(self._options.max_ms, buffer.duration_ms - self._options.min_ms)
+        window = Span(start_ms=self._options.earliest_cut_ms, end_ms=latest_ms)
+        cut_ms = choose_cut([span for spans in buffer.speech for span in spans], window)
+        return quietest_ms(buffer.samples, window) if cut_ms is None else cut_ms
+
+    def _hear(self, buffer: _Buffer) -> None:
+        if self._mode is None:
+            self._mode = self._resolve(buffer.samples)
+        buffer.hear(self._detect, self._mode)
+
+    def _resolve(self, samples: FloatArray) -> Literal["mix", "split"]:
+        if len(samples) == 1:
+            return "mix"
+        return choose_channel_mode(samples) if self._asked == "auto" else self._asked
+
+    def _cut_off(self, buffer: _Buffer, chunk_index: int, cut_ms: int) -> Iterator[CutChunk]:
+        samples = buffer.samples[:, : cut_ms * SAMPLES_PER_MS]
+        window = Span(start_ms=0, end_ms=cut_ms)
+        start_ms = self.duration_ms
+        for channel, spans in enumerate(buffer.speech):
+            speech = clipped(spans, window)
+            if self._mode == "split":
+                speech, clip = own_speech(speech, samples, channel), samples[channel].copy()
+            else:
+                clip = mix(samples)
+            yield CutChunk(
+                Chunk(
+                    channel=channel,
+                    chunk_index=chunk_index,
+                    start_ms=start_ms,
+                    end_ms=start_ms + cut_ms,
+                    speech=tuple(span.shifted(start_ms) for span in speech),
+                ),
+                clip,
+            )
+        buffer.drop(cut_ms)
+        self.duration_ms += cut_ms
+
+
+def choose_cut(speech: Sequence[Span], window: Span) -> int | None:
+    """Return the middle of the longest silence inside a window, the first of equals; None if all of it is speech.
+
+    The spans of speech may overlap and come in any order.
+
+    >>> choose_cut([Span(start_ms=0, end_ms=90), Span(start_ms=110, end_ms=200)], Span(start_ms=50, end_ms=200))
+    100
+    """
+    best = Span(start_ms=0, end_ms=0)
+    silent_from_ms = window.start_ms
+    end = Span(start_ms=window.end_ms, end_ms=window.end_ms)
+    for span in (*sorted(speech), end):
+        silence = Span(start_ms=silent_from_ms, end_ms=max(silent_from_ms, min(span.start_ms, window.end_ms)))
+        best = max(best, silence, key=lambda one: one.duration_ms)
+        silent_from_ms = max(silent_from_ms, span.end_ms)
+    return (best.start_ms + best.end_ms) // 2 if best.duration_ms else None
+
+
+def quietest_ms(samples: FloatArray, window: Span) -> int:
+    """Return the middle of the quietest 10 ms inside a window of ``samples``, shape ``(n_channels, n)``."""
+    width = _QUIET_FRAME_MS * SAMPLES_PER_MS
+    n_frames = max(1, window.duration_ms // _QUIET_FRAME_MS)
+    start = window.start_ms * SAMPLES_PER_MS
+    frames = samples[:, start : start + n_frames * width].reshape(len(samples), n_frames, -1)
+    energy = np.einsum("cfw,cfw->f", frames, frames)
+    return window.start_ms + int(energy.argmin()) * _QUIET_FRAME_MS + _QUIET_FRAME_MS // 2
+
+
+def clipped(spans: Sequence[Span], window: Span) -> list[Span]:
+    """Return the parts of spans that lie inside a window."""
+    return [
+        Span(start_ms=max(span.start_ms, window.start_ms), end_ms=min(span.end_ms, window.end_ms))
+        for span in spans
+        if span.start_ms < window.end_ms and span.end_ms > window.start_ms
+    ]
+
+
+def _pieces(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+    width = _PIECE_MS * SAMPLES_PER_MS
+    for block in blocks:
+        finite = block if np.isfinite(block).all() else np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+        for start in range(0, finite.shape[1], width):
+            yield finite[:, start : start + width]
+
+
+class _Buffer:
+    """The samples that were read and not yet cut off, and the speech found in them, in the buffer's own time."""
+
+    def __init__(self, n_channels: int, capacity_ms: int) -> None:
+        self.speech: list[list[Span]] = []
+        """One list per channel that is heard: all in split mode, one in mix mode."""
+        self._room = np.empty((n_channels, capacity_ms * SAMPLES_PER_MS), np.float32)
+        self._n_samples = 0
+        self._settled_ms = 0
+        self._is_heard = False
+
+    @property
+    def samples(self) -> FloatArray:
+        return self._room[:, : self._n_samples]
+
+    @property
+    def duration_ms(self) -> int:
+        return self._n_samples // SAMPLES_PER_MS
+
+    def append(self, piece: FloatArray) -> None:
+        n_samples = self._n_samples + piece.shape[1]
+        self._room[:, self._n_samples : n_samples] = piece
+        self._n_samples = n_samples
+        self._is_heard = False
+
+    def hear(self, detect: Detect, mode: Literal["mix", "split"]) -> None:
+        """Find the speech of what came since the last time, beginning in the last silence that was heard then."""
+        if self._is_heard:
+            return
+        fresh = self.samples[:, self._settled_ms * SAMPLES_PER_MS : self.duration_ms * SAMPLES_PER_MS]
+        heard = [mix(fresh)] if mode == "mix" else list(fresh)
+        before = self.speech or [[] for _ in heard]
+        settled = Span(start_ms=0, end_ms=self._settled_ms)
+        self.speech = [
+            clipped(spans, settled) + [span.shifted(self._settled_ms) for span in detect(clip)]
+            for spans, clip in zip(before, heard, strict=True)
+        ]
+        self._settled_ms = self._last_silence_ms()
+        self._is_heard = True
+
+    def drop(self, cut_ms: int) -> None:
+        """Forget what was cut off."""
+        n_cut = cut_ms * SAMPLES_PER_MS
+        self._n_samples -= n_cut
+        self._room[:, : self._n_samples] = self._room[:, n_cut : n_cut + self._n_samples]
+        window = Span(start_ms=cut_ms, end_ms=cut_ms + self.duration_ms)
+        self.speech = [[span.shifted(-cut_ms) for span in clipped(spans, window)] for spans in self.speech]
+        self._settled_ms = max(0, self._settled_ms - cut_ms)
+
+    def _last_silence_ms(self) -> int:
+        """Return the last time from which a silence goes on long enough, in all channels; 0 if there is none."""
+        until_ms = self.duration_ms
+        for span in sorted((span for spans in self.speech for span in spans), key=lambda one: one.end_ms, reverse=True):
+            if until_ms - span.end_ms >= 2 * _SETTLED_MS:
+                return until_ms - _SETTLED_MS
+            until_ms = min(until_ms, span.start_ms)
+        return max(0, until_ms - _SETTLED_MS)
