@@ -159,16 +159,17 @@ class Diarization:
 class Fingerprint:
     """Voice embedding of one label of one chunk."""
 
-    recording_id: str
-    channel: int
-    chunk_index: int
     label: str
     model: str
     """Embedder and weights; vectors of different models are never compared."""
-    vector: FloatArray = field(compare=False)
-    """Unit length, shape ``(dim,)``."""
+    start_ms: int
+    """When the label is first heard, in clip time."""
+    turn_ms: int
+    """All the time the label has in the chunk."""
     speech_ms: int
     """Speech under the vector, nobody else talking."""
+    vector: FloatArray | None = field(compare=False)
+    """Unit length, shape ``(dim,)``; None where there was too little speech, or no voice in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

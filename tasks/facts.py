@@ -91,16 +91,17 @@ class RecordingFacts:
             )
 
     def add_fingerprint(self, chunk: Chunk, fingerprint: Fingerprint) -> None:
-        """Add the fingerprint of one label of the chunk."""
-        row = _chunk_row(chunk, chunk.start_ms, chunk.end_ms)
-        del row["start_ms"], row["end_ms"]
+        """Add what is known of one label of the chunk."""
         self.rows["fingerprints"].append(
-            row
-            | {
+            {
+                "channel": chunk.channel,
+                "chunk_index": chunk.chunk_index,
                 "label": fingerprint.label,
                 "model": fingerprint.model,
-                "vector": fingerprint.vector.tolist(),
+                "start_ms": chunk.start_ms + fingerprint.start_ms,
+                "turn_ms": fingerprint.turn_ms,
                 "speech_ms": fingerprint.speech_ms,
+                "vector": None if fingerprint.vector is None else fingerprint.vector.tolist(),
             }
         )
 
@@ -144,7 +145,7 @@ def _chunk_row(chunk: Chunk, start_ms: int, end_ms: int) -> Row:
 
 
 def record_outcome(
-    work: ChunkWork, stage: Stage, outcome: Transcript | Diarization | EngineError
+    work: ChunkWork, outcome: Transcript | Diarization | EngineError, *, stage: Stage
 ) -> Diarization | None:
     """Add an engine's result or error to the chunk's recording; return the diarization, if it is one."""
     if isinstance(outcome, EngineError):

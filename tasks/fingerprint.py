@@ -23,14 +23,34 @@ LONGEST_SPEECH_MS = 60_000
 class _Voice:
     work: ChunkWork
     label: str
-    clip: Clip
-    speech_ms: int
+    start_ms: int
+    turn_ms: int
+    speech: list[Span]
+
+    @property
+    def speech_ms(self) -> int:
+        return sum(span.duration_ms for span in self.speech)
+
+    @property
+    def clip(self) -> Clip:
+        pieces = [self.work.clip[s.start_ms * SAMPLES_PER_MS : s.end_ms * SAMPLES_PER_MS] for s in self.speech]
+        return np.concatenate(pieces)
+
+    def fingerprint(self, model: str, vector: FloatArray | None) -> Fingerprint:
+        return Fingerprint(
+            label=self.label,
+            model=model,
+            start_ms=self.start_ms,
+            turn_ms=self.turn_ms,
+            speech_ms=self.speech_ms,
+            vector=vector,
+        )
 
 
 def fingerprint_chunks(
     name: str, model: str, embedder: Embedder, works: Sequence[ChunkWork], diarizations: Sequence[Diarization]
-) -> list[EngineError]:
-    """Add the fingerprints of every chunk to its recording's facts; return the errors met, one per failed clip.
+) -> None:
+    """Add a fingerprint, or the reason there is none, for every label of the chunks to their recordings' facts.
 
     Args:
         name: Registered name of the embedder.
@@ -39,32 +59,20 @@ def fingerprint_chunks(
         works: The chunks.
         diarizations: Who speaks when in each, in clip time.
     """
-    voices = [
-        voice for work, diarization in zip(works, diarizations, strict=True) for voice in _voices(work, diarization)
-    ]
+    voices = [voice for pair in zip(works, diarizations, strict=True) for voice in _voices(*pair)]
+    heard = [i for i, voice in enumerate(voices) if voice.speech_ms >= SHORTEST_SPEECH_MS]
 
     def call(indices: Sequence[int]) -> list[FloatArray | None]:
         vectors = embedder.embed([voices[i].clip for i in indices])
         return [check_fingerprint(name, vector) for vector in vectors]
 
-    errors = []
-    for voice, vector in zip(voices, call_each(name, call, range(len(voices))), strict=True):
-        chunk = voice.work.chunk
+    found = dict(zip(heard, call_each(name, call, heard), strict=True))
+    for i, voice in enumerate(voices):
+        vector, chunk = found.get(i), voice.work.chunk
         if isinstance(vector, EngineError):
             voice.work.facts.add_failure("fingerprint", vector, Span(start_ms=chunk.start_ms, end_ms=chunk.end_ms))
-            errors.append(vector)
-        elif vector is not None:
-            fingerprint = Fingerprint(
-                recording_id="",
-                channel=chunk.channel,
-                chunk_index=chunk.chunk_index,
-                label=voice.label,
-                model=model,
-                vector=vector,
-                speech_ms=voice.speech_ms,
-            )
-            voice.work.facts.add_fingerprint(chunk, fingerprint)
-    return errors
+            vector = None
+        voice.work.facts.add_fingerprint(chunk, voice.fingerprint(model, vector))
 
 
 def clean_spans(turns: Sequence[Turn], label: str) -> list[Span]:
@@ -107,9 +115,14 @@ def choose_speech(spans: Sequence[Span], longest_ms: int = LONGEST_SPEECH_MS) ->
 def _voices(work: ChunkWork, diarization: Diarization) -> list[_Voice]:
     voices = []
     for label in sorted({turn.speaker for turn in diarization.turns}):
-        spans = choose_speech(clean_spans(diarization.turns, label))
-        speech_ms = sum(span.duration_ms for span in spans)
-        if speech_ms >= SHORTEST_SPEECH_MS:
-            pieces = [work.clip[s.start_ms * SAMPLES_PER_MS : s.end_ms * SAMPLES_PER_MS] for s in spans]
-            voices.append(_Voice(work=work, label=label, clip=np.concatenate(pieces), speech_ms=speech_ms))
+        own = [turn for turn in diarization.turns if turn.speaker == label]
+        voices.append(
+            _Voice(
+                work=work,
+                label=label,
+                start_ms=min(turn.start_ms for turn in own),
+                turn_ms=sum(turn.end_ms - turn.start_ms for turn in own),
+                speech=choose_speech(clean_spans(diarization.turns, label)),
+            )
+        )
     return voices

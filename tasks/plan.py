@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from storage.errors import RecordingError
 from storage.lake import Lake, LakeState
+from storage.publishing import is_mirrored
 from storage.recipes import STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.store import absolute_url, json_bytes, public_url
@@ -110,7 +111,7 @@ def plan_run(spec: RunSpec) -> RunPlan:
         listed=listed,
         n_ignored=listing.n_ignored,
         basis=basis,
-        is_current=not pending and not state.has_unpublished_commits and published == basis,
+        is_current=not pending and published == basis and _is_published(lake, state),
     )
 
 
@@ -128,6 +129,16 @@ def read_plan(lake: str, run_id: str) -> RunPlan:
 def archive_key(spec: RunSpec) -> str:
     """Return how the lake calls the archive: its URL without credentials."""
     return public_url(spec.archive)
+
+
+def _is_published(lake: Lake, state: LakeState) -> bool:
+    publication = state.publication
+    return publication is not None and not state.has_unpublished_commits and is_mirrored(lake, publication)
+
+
+def reduce_options(spec: RunSpec) -> tuple[object, ...]:
+    """Return the options that decide what is made of the facts."""
+    return spec.local_linking, spec.linking, spec.attribution, spec.utterances
 
 
 def _with_collection(hints: SourceHints, spec: RunSpec) -> SourceHints:
@@ -204,7 +215,7 @@ def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, 
 
 def _basis(spec: RunSpec, listed: Sequence[ListedSource], recipes: RecipeBook) -> str:
     digest = hashlib.sha256()
-    digest.update(json_bytes([to_plain(spec.attribution), to_plain(spec.utterances), to_plain(spec.linking)]))
+    digest.update(json_bytes([to_plain(option) for option in reduce_options(spec)]))
     digest.update(json_bytes(recipes.identities()))
     plain_hints: dict[SourceHints, str] = {}
     for source in listed:

@@ -26,7 +26,7 @@ class RecipeBook:
             ConfigError: an engine is unknown, not installed, or its options are wrong.
         """
         self._spec = spec
-        self._identities = {kind: self._identify(kind) for kind in registry.KINDS}
+        self._identities: dict[str, Mapping[str, Any]] = {kind: self._identify(kind) for kind in registry.KINDS}
         self._known: dict[SourceHints, Mapping[Stage, str]] = {}
 
     def of(self, hints: SourceHints) -> Mapping[Stage, str]:

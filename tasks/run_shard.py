@@ -11,16 +11,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from storage.errors import RecordingError
+from storage.errors import RecordingError, is_transient
 from storage.lake import FactKey, Lake, LakeState, Sighting
 from storage.recipes import Stage
 from storage.records import ClipContext, Diarization, RecordingStatus, Turn
-from tasks.audio import RecordingReader, open_recording
+from tasks.audio import RecordingReader, read_recording
 from tasks.chunking import ChunkCutter
 from tasks.diarize import diarize_chunks
 from tasks.engine_set import EngineSet
 from tasks.facts import ChunkWork, RecordingFacts, Row, record_outcome, speech_in_clip
 from tasks.fingerprint import fingerprint_chunks
+from tasks.hashing import HashingReader
+from tasks.media import open_source, unreachable
 from tasks.plan import PlannedRecording, RunPlan, Shard, archive_key, missing_stages, read_plan
 from tasks.recipes import RecipeBook, resolve_channel_mode
 from tasks.shards import MINUTE_MS
@@ -128,22 +130,43 @@ class _ShardRun:
         )
         recording_id, audio_ms = planned.recording_id, 0
         try:
-            with open_recording(self.spec.archive, planned.obj.source) as reader:
+            with open_source(self.spec.archive, planned.obj.source) as reader:
                 if planned.hash_first and recording_id is None:
-                    recording_id = reader.recording_id()
+                    recording_id = reader.digest()
                     facts.stages = self._still_missing(recording_id, recipes)
                     if not facts.stages:
-                        return self._close_duplicate(planned, recording_id)
-                audio_ms = self._cut(reader, planned, facts)
-                recording_id = reader.recording_id()
-        except RecordingError as error:
-            recording_id = error.recording_id or recording_id
-            facts.rows.clear()
-            facts.add_failure("probe", error)
-            facts.add_recording(None, status="failed", duration_ms=None, channel_mode=None)
-            log.warning("%s", error, extra={"source": planned.obj.source})
+                        self._close_duplicate(planned, recording_id)
+                        return None
+                audio_ms = self._read(reader, planned, facts)
+                recording_id = reader.digest()
+        except (RecordingError, OSError) as cause:
+            error = cause if isinstance(cause, RecordingError) else unreachable(planned.obj.source, cause)
+            self._drop(facts, error)
         self.uncommitted_ms += audio_ms
         return _Open(planned=planned, facts=facts, recording_id=recording_id, audio_ms=audio_ms)
+
+    def _read(self, reader: HashingReader, planned: PlannedRecording, facts: RecordingFacts) -> int:
+        """Cut one recording into the batch; return its duration. Bytes that are no audio still have an identity."""
+        try:
+            with read_recording(reader, planned.obj.source) as recording:
+                return self._cut(recording, planned, facts)
+        except RecordingError as error:
+            if is_transient(error):
+                raise
+            self._drop(facts, error)
+            return 0
+
+    def _drop(self, facts: RecordingFacts, error: RecordingError) -> None:
+        """Keep nothing of a recording but the reason."""
+        self.batch = [work for work in self.batch if work.facts is not facts]
+        facts.rows.clear()
+        facts.failures.clear()
+        facts.add_failure("probe", error)
+        if is_transient(error):
+            facts.retried.update(facts.stages)
+        else:
+            facts.add_recording(None, status="failed", duration_ms=None, channel_mode=None)
+        log.warning("%s", error, extra={"source": facts.source})
 
     def _cut(self, reader: RecordingReader, planned: PlannedRecording, facts: RecordingFacts) -> int:
         cutter = ChunkCutter(
@@ -200,12 +223,14 @@ class _ShardRun:
             begun = time.monotonic()
             transcripts = transcribe_chunks(spec.transcriber.name, self.engines.transcriber, to_transcribe)
             for work, transcript in zip(to_transcribe, transcripts, strict=True):
-                record_outcome(work, "transcribe", transcript)
+                record_outcome(work, transcript, stage="transcribe")
             self._spent("transcribe", begun)
         if to_diarize:
             begun = time.monotonic()
             outcomes = diarize_chunks(spec.diarizer.name, self.engines.diarizer, to_diarize)
-            found = [record_outcome(work, "diarize", outcome) for work, outcome in zip(to_diarize, outcomes, strict=True)]
+            found = [
+                record_outcome(work, "diarize", outcome) for work, outcome in zip(to_diarize, outcomes, strict=True)
+            ]
             self._spent("diarize", begun)
             pairs = [(work, one) for work, one in zip(to_diarize, found, strict=True) if one is not None]
             self._fingerprint([work for work, _ in pairs], [diarization for _, diarization in pairs])
@@ -217,9 +242,7 @@ class _ShardRun:
         )
         self._spent("fingerprint", begun)
 
-    def _stored_turns(
-        self, planned: PlannedRecording, facts: RecordingFacts
-    ) -> Mapping[tuple[int, int], Diarization]:
+    def _stored_turns(self, planned: PlannedRecording, facts: RecordingFacts) -> Mapping[tuple[int, int], Diarization]:
         """Return the turns the lake has, in clip time, where only fingerprints are to be made anew."""
         if "fingerprint" not in facts.stages or "diarize" in facts.stages or planned.recording_id is None:
             return {}

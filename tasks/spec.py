@@ -13,9 +13,10 @@ from typing import Any
 from storage.records import ChannelMode
 from tasks.attribute import AttributeOptions
 from tasks.chunking import ChunkOptions
+from tasks.cutting import CutOptions
 from tasks.engines.registry import EngineKind
 from tasks.linking import LinkOptions
-from tasks.utterances import UtteranceOptions
+from tasks.local_linking import LocalLinkOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class RunSpec:
     channel_mode: ChannelMode = "auto"
     chunking: ChunkOptions = ChunkOptions()
     attribution: AttributeOptions = AttributeOptions()
-    utterances: UtteranceOptions = UtteranceOptions()
+    utterances: CutOptions = CutOptions()
+    local_linking: LocalLinkOptions = LocalLinkOptions()
     linking: LinkOptions = LinkOptions()
     workers: int = 1
     """Worker processes that take shards side by side."""

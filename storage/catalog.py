@@ -1,0 +1,168 @@
+"""The catalog: DuckDB views over one publication of a lake.
+
+Views name the exact files of the publication, so a connection shows one consistent state for as long as it lives;
+open a new one to see what was published since. DuckDB reads through fsspec, so a lake on S3 needs no extension.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+
+from storage.errors import ConfigError
+from storage.lake import Lake, Publication, RunRecord
+from storage.schemas import PARTS, WHOLES
+from storage.store import public_url
+
+_RUNS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("started_at", pa.timestamp("ms", tz="UTC")),
+        ("ended_at", pa.timestamp("ms", tz="UTC")),
+        ("profile", pa.string()),
+        ("settings", pa.string()),
+        ("versions", pa.map_(pa.string(), pa.string())),
+        ("counts", pa.map_(pa.string(), pa.int64())),
+        ("audio_ms", pa.int64()),
+        ("wall_ms", pa.int64()),
+    ]
+)
+_NAMES = pa.schema([("speaker_id", pa.string()), ("name", pa.string())])
+
+VIEWS = (
+    "recordings",
+    "sources",
+    "transcripts",
+    "words",
+    "turns",
+    "fingerprints",
+    "speakers",
+    "coverage",
+    "failures",
+    "runs",
+)
+"""What the catalog promises, in the order people meet them."""
+
+_VIEW_SQL = {
+    "recordings": """
+        SELECT recording_id, source, collection, duration_ms, sample_rate_hz, n_channels, codec, language, recorded_at,
+               title, status, archive, container, channel_mode, recipe, run_id
+        FROM published.recordings""",
+    "sources": """
+        SELECT source, size_bytes, mark, recording_id, first_seen, last_seen, archive, run_id
+        FROM published.sources""",
+    "transcripts": """
+        SELECT t.recording_id, t.source, t.utterance_index, t.start_ms, t.end_ms, t.speaker_id, n.name AS speaker_name,
+               t.local_speaker, t.speaker_confidence, t.speaker_uncertain, t.is_overlapped, t.text, t.language,
+               t.confidence, t.no_speech_confidence, t.flags, t.channel, t.n_words, t.recipe, t.run_id
+        FROM published.transcripts t LEFT JOIN published.names n USING (speaker_id)""",
+    "words": """
+        SELECT recording_id, source, word_index, utterance_index, start_ms, end_ms, text, confidence, speaker_id,
+               local_speaker, speaker_margin, speaker_reason, is_overlapped, other_speaker, channel, recipe, run_id
+        FROM published.words""",
+    "turns": """
+        SELECT recording_id, source, start_ms, end_ms, local_speaker, speaker_id, confidence, is_exclusive, channel,
+               recipe, run_id
+        FROM published.turns""",
+    "fingerprints": """
+        SELECT recording_id, chunk_index, local_speaker, model, vector, speech_ms, speaker_id, channel, label,
+               start_ms, turn_ms, recipe, run_id
+        FROM published.fingerprints""",
+    "speakers": """
+        SELECT s.speaker_id, n.name, s.n_recordings, s.speech_ms, s.first_seen, s.last_seen, s.merged_into, s.since
+        FROM published.speakers s LEFT JOIN published.names n USING (speaker_id)""",
+    "links": """
+        SELECT recording_id, local_speaker, speaker_id, confidence, margin, reason, speech_ms
+        FROM published.links""",
+    "coverage": """
+        SELECT recording_id, start_ms, end_ms, status, stage, recipe, run_id
+        FROM published.coverage""",
+    "failures": """
+        SELECT recording_id, source, stage, error, message, is_transient, run_id, at, start_ms, end_ms, archive, recipe
+        FROM published.failures""",
+    "runs": """
+        SELECT run_id, started_at, ended_at, profile, settings, versions, counts, audio_ms, wall_ms
+        FROM published.run_records""",
+}
+
+
+def open_catalog(lake_url: str) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB connection with the lake's views in its main schema.
+
+    Raises:
+        ConfigError: there is no lake at the URL.
+        StoreUnreachable: the storage did not answer.
+    """
+    lake = Lake(lake_url)
+    publication = lake.latest_publication()
+    runs = lake.runs()
+    if publication is None and not runs:
+        problem = "nothing has been published there"
+        raise ConfigError(f"lake {public_url(lake_url)!r}", problem, "fill it with: voxlake run ARCHIVE LAKE")
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    if not lake.store.is_local:
+        connection.register_filesystem(lake.store.fs)
+    connection.execute("CREATE SCHEMA published")
+    for table, schema in {**PARTS, **WHOLES}.items():
+        _create_source(connection, lake, table, schema, _files(publication, table))
+    _create_table(connection, "names", _names_table(lake))
+    _create_table(connection, "run_records", _runs_table(runs))
+    for view, sql in _VIEW_SQL.items():
+        connection.execute(f"CREATE VIEW main.{view} AS {sql}")
+    return connection
+
+
+def _files(publication: Publication | None, table: str) -> list[str]:
+    if publication is None:
+        return []
+    if table in PARTS:
+        return [part.files[table] for part in publication.parts]
+    return [publication.wholes[table]] if table in publication.wholes else []
+
+
+def _create_source(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, table: str, schema: pa.Schema, keys: Sequence[str]
+) -> None:
+    """Create a view over a table's files; over nothing, an empty table of the same columns."""
+    if not keys:
+        _create_table(connection, table, schema.empty_table())
+        return
+    paths = [lake.store.path(key) for key in keys]
+    if not lake.store.is_local:
+        paths = [lake.store.fs.unstrip_protocol(path) for path in paths]
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    connection.execute(f"CREATE VIEW published.{table} AS SELECT * FROM read_parquet([{listed}])")
+
+
+def _create_table(connection: duckdb.DuckDBPyConnection, name: str, data: pa.Table) -> None:
+    connection.register("incoming", data)
+    connection.execute(f"CREATE TABLE published.{name} AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
+def _names_table(lake: Lake) -> pa.Table:
+    names = sorted(lake.names().items())
+    columns = [[speaker_id for speaker_id, _ in names], [name for _, name in names]]
+    return pa.Table.from_arrays([pa.array(column, pa.string()) for column in columns], schema=_NAMES)
+
+
+def _runs_table(runs: Sequence[RunRecord]) -> pa.Table:
+    rows = [
+        {
+            "run_id": run.run_id,
+            "started_at": run.started_at,
+            "ended_at": run.ended_at,
+            "profile": run.profile,
+            "settings": json.dumps(run.settings, sort_keys=True),
+            "versions": sorted(run.versions.items()),
+            "counts": sorted(run.counts.items()),
+            "audio_ms": run.audio_ms,
+            "wall_ms": run.wall_ms,
+        }
+        for run in runs
+    ]
+    return pa.Table.from_pylist(rows, schema=_RUNS)

@@ -1,0 +1,79 @@
+"""Write the published tables: each file once, under a name that says what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from storage.lake import Lake, LakeState, Publication
+from storage.schemas import WHOLES, table_of
+from storage.store import json_bytes
+
+_DIGEST_DIGITS = 20
+_MIRROR = "transcripts"
+_MIRROR_STATE = f"{_MIRROR}/.published.json"
+
+
+def write_whole(lake: Lake, table: str, rows: pa.Table | Sequence[Mapping[str, Any]]) -> str:
+    """Write one of the small tables unless it is there already; return its key."""
+    data = rows if isinstance(rows, pa.Table) else table_of(rows, WHOLES[table])
+    key = f"published/{table}/{_content_digest(data)}.parquet"
+    if not lake.store.exists(key):
+        lake.store.write_table(key, data)
+    return key
+
+
+def part_key(table: str, part_id: str, digest: str) -> str:
+    """Return the key of one part's file of a table."""
+    return f"published/{table}/{part_id}-{digest}.parquet"
+
+
+def inputs_digest(value: object) -> str:
+    """Return a digest of JSON values, for naming what is made from them."""
+    return hashlib.sha256(json_bytes(value)).hexdigest()[:_DIGEST_DIGITS]
+
+
+def index_tables(state: LakeState) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows that let a later reader skip all commits known now."""
+    done = [
+        {"recording_id": key[0], "stage": key[1], "recipe": key[2], "commit_id": commit_id}
+        for key, commit_id in sorted(state.done.items())
+    ]
+    commits = [
+        {"commit_id": commit_id, "table": table, "key": key}
+        for commit_id, files in sorted(state.commits.items())
+        for table, key in sorted(files.items() or [("", "")])
+    ]
+    return {"done": done, "commits": commits}
+
+
+def mirror_transcripts(lake: Lake, publication: Publication) -> None:
+    """Bring ``transcripts/*.parquet`` up to a publication: one file per part, each replaced as a whole.
+
+    A reader of the glob sees every utterance once at any moment, since a recording never changes its part.
+    """
+    state = lake.store.read_json(_MIRROR_STATE) if lake.store.exists(_MIRROR_STATE) else {"parts": {}}
+    wanted = {part.part_id: part.digest for part in publication.parts}
+    for part in publication.parts:
+        if state["parts"].get(part.part_id) != part.digest:
+            lake.store.put(f"{_MIRROR}/{part.part_id}.parquet", lake.store.read(part.files["transcripts"]))
+    for part_id in sorted(state["parts"].keys() - wanted.keys()):
+        lake.store.delete(f"{_MIRROR}/{part_id}.parquet")
+    lake.store.put_json(_MIRROR_STATE, {"number": publication.number, "parts": wanted})
+
+
+def is_mirrored(lake: Lake, publication: Publication) -> bool:
+    """Return whether ``transcripts/`` shows that publication."""
+    if not lake.store.exists(_MIRROR_STATE):
+        return False
+    return bool(lake.store.read_json(_MIRROR_STATE)["number"] == publication.number)
+
+
+def _content_digest(table: pa.Table) -> str:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()[:_DIGEST_DIGITS]
