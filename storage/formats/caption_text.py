@@ -48,10 +48,9 @@ def pieces_of(utterance: DocumentUtterance) -> list[Piece]:
     glued = _glued([piece.text for piece in words], one_line(utterance.text))
     pieces: list[Piece] = []
     for word, is_glued in zip(words, glued, strict=True):
-        if is_glued and width(pieces[-1].text + word.text) <= MAX_LINE:
-            pieces[-1] = replace(
-                pieces[-1], end_ms=max(pieces[-1].end_ms, word.end_ms), text=pieces[-1].text + word.text
-            )
+        if is_glued and _is_one_word(pieces[-1].text, word.text):
+            end_ms, text = max(pieces[-1].end_ms, word.end_ms), pieces[-1].text + word.text
+            pieces[-1] = replace(pieces[-1], end_ms=end_ms, text=text)
         else:
             pieces.append(word if is_glued else replace(word, text=f" {word.text}"))
     return pieces
@@ -119,6 +118,12 @@ def fits(pieces: list[str], lead: str = "") -> bool:
         if line > 2 or (columns > MAX_LINE and not is_alone):  # noqa: PLR2004, captions have two lines
             return False
     return True
+
+
+def _is_one_word(before: str, after: str) -> bool:
+    """Return whether a line must not break between two texts without a blank; between wide characters it may."""
+    is_narrow = width(before[-1]) == width(after[0]) == 1
+    return is_narrow and width((before + after).strip()) <= MAX_LINE
 
 
 def _led(pieces: list[str], lead: str) -> list[str]:

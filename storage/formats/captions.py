@@ -45,7 +45,7 @@ def cues_of(document: Document, lead_of: Callable[[Voice], str]) -> list[Cue]:
         lead_of: what may stand before a voice's first line; room for it is kept in every cue.
     """
     drafts = sorted(_drafts(document, lead_of), key=lambda cue: cue.start_ms)
-    return _timed(_joined(drafts, lead_of), document.duration_ms or 0)
+    return _timed(_joined(drafts, lead_of), document.duration_ms)
 
 
 def _drafts(document: Document, lead_of: Callable[[Voice], str]) -> Iterator[Cue]:
@@ -92,18 +92,30 @@ def _join(
     return (first, second) if all(width(line) + dash <= MAX_LINE for line in lines) else None
 
 
-def _timed(cues: list[Cue], duration_ms: int) -> list[Cue]:
-    """Return the cues made disjoint, and as long as reading takes where the next one leaves the time."""
+def _timed(cues: list[Cue], duration_ms: int | None) -> list[Cue]:
+    """Return the cues made disjoint, and as long as reading takes where that leaves the next one its time."""
     starts: list[int] = []
     for cue in cues:
         starts.append(max(cue.start_ms, starts[-1] + MIN_CUE_MS) if starts else cue.start_ms)
-    timed: list[Cue] = []
-    for cue, start_ms, next_ms in zip(cues, starts, [*starts[1:], None], strict=True):
-        columns = sum(width("".join(voice.pieces)) for voice in cue.voices)
-        wanted_ms = max(cue.end_ms, start_ms + max(MIN_CUE_MS, columns * MS_PER_COLUMN))
-        limit_ms = max(duration_ms, cue.end_ms, start_ms + MIN_CUE_MS) if next_ms is None else next_ms
-        timed.append(replace(cue, start_ms=start_ms, end_ms=min(wanted_ms, limit_ms, start_ms + MAX_CUE_MS)))
-    return timed
+    nexts = [*starts, None][1:]
+    return [
+        replace(cue, start_ms=start_ms, end_ms=_end_ms(cue, start_ms, duration_ms if next_ms is None else next_ms))
+        for cue, start_ms, next_ms in zip(cues, starts, nexts, strict=True)
+    ]
+
+
+def _end_ms(cue: Cue, start_ms: int, limit_ms: int | None) -> int:
+    """Return when a cue goes: after its words and the time to read it, at the limit at the latest.
+
+    Args:
+        cue: with the time of its words.
+        start_ms: when it is shown.
+        limit_ms: start of the next cue, at least the shortest time away; or end of the recording, wherever; or None.
+    """
+    columns = sum(width("".join(voice.pieces)) for voice in cue.voices)
+    wanted_ms = max(cue.end_ms, start_ms + columns * MS_PER_COLUMN)
+    possible_ms = wanted_ms if limit_ms is None else min(wanted_ms, limit_ms)
+    return min(max(possible_ms, start_ms + MIN_CUE_MS), start_ms + MAX_CUE_MS)
 
 
 def lines_of(voice: Voice, lead: str = "") -> list[str]:

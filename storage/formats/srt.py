@@ -22,6 +22,7 @@ from storage.formats.plain import clock, label, parse_clock, parse_label, with_c
 _BLOCK = re.compile(r"(?:\s*\d+\s*\n)?\s*(\S+) +--> +(\S+)[^\n]*\n?(.*)", re.DOTALL)
 _LABELLED = re.compile(r"([^:]+):(?: (.*))?")
 _IN_DIALOGUE = re.compile(r"- ([^:]+): (.*)")
+_MAX_NAME = MAX_LINE - len("?:")
 _Speaker = tuple[str | None, bool]
 
 
@@ -54,11 +55,11 @@ def parse(text: str) -> Document:
 
 def _lead(voice: Voice) -> str:
     """Return the label and its colon; a dash in front would read as a change of speaker."""
-    shown = without_colon(label(voice.speaker, is_uncertain=voice.is_uncertain))
-    shown = shown.lstrip("- ") or shown
-    while width(shown) >= MAX_LINE:
-        shown = shown[:-2].rstrip() + "…"
-    return f"{shown}:"
+    name = without_colon(label(voice.speaker, is_uncertain=False))
+    name = name.lstrip("- ") or name
+    while width(name) > _MAX_NAME:
+        name = name[:-2].rstrip() + "…"
+    return f"{name}{'?' * voice.is_uncertain}:"
 
 
 def _lines(cue: Cue, before: _Speaker) -> list[str]:
