@@ -6,8 +6,9 @@ The rule, per channel:
 2. A word that no turn touches belongs to the nearest turn edge within ``max_gap_ms``; beyond that to nobody
    (``no_turn``).
 3. A word with a small margin, or with two equal claims, follows its sentence where that clearly has one speaker
-   (``tasks.realign``). Equal claims that the sentence does not settle stay open (``tie``): to a reader a gap is
-   better than a coin toss that looks like knowledge.
+   (``tasks.realign``); not where people talk at once, for there the next words may be another's. Equal claims that
+   the sentence does not settle stay open (``tie``): to a reader a gap is better than a coin toss that looks like
+   knowledge.
 
 Nothing is dropped, reordered or changed. Turns may come in any order, and speakers are compared by time, never by
 name: under other names the answer is the same.
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.records import FloatArray, SpeakerReason
-from tasks.claims import Pieces, claim, crowded, cut
+from tasks.claims import Pieces, claim, crowded, cut, touches
 from tasks.columns import NOBODY, BoolArray, IntArray, TurnTimes, WordTimes
 from tasks.realign import follow_sentence
 
@@ -119,18 +120,19 @@ def _attribute_channel(
     outside = np.flatnonzero(claims.best_ms == 0)
     speaker[outside], reason[outside] = _nearest_edge(start[outside], end[outside], pieces, options.max_gap_ms)
 
+    overlaps = crowded(cut(turns))
     followed = follow_sentence(
         start_ms=start,
         end_ms=end,
         ends_sentence=words.ends_sentence,
         speaker=speaker,
-        is_weak=(reason != _NO_TURN) & (margin < options.weak_margin),
+        is_weak=(reason != _NO_TURN) & (margin < options.weak_margin) & ~touches(start, end, overlaps),
         pause_ms=options.pause_ms,
     )
     moved = followed != speaker
     margin[moved], reason[moved] = 0, _KNOWN
     margin[followed == NOBODY] = np.nan
-    others = claim(start, end, crowded(cut(turns)), besides=followed)
+    others = claim(start, end, overlaps, besides=followed)
     return Attribution(
         speaker=followed,
         margin=margin,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.columns import NOBODY, IntArray, TurnTimes
+from tasks.columns import NOBODY, BoolArray, IntArray, TurnTimes, sorted_unique
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,18 +33,26 @@ class Claims:
 
 def cut(turns: TurnTimes) -> Pieces:
     """Return the pieces of the turns; a speaker's turns that overlap each other count once."""
-    edges = np.unique(np.concatenate([turns.start_ms, turns.end_ms]))
+    edges = sorted_unique(np.concatenate([turns.start_ms, turns.end_ms]))
     turn, piece = _expand(np.searchsorted(edges, turns.start_ms), np.searchsorted(edges, turns.end_ms))
     n_speakers = int(turns.speaker.max(initial=0)) + 1
-    piece, speaker = np.divmod(np.unique(piece * n_speakers + turns.speaker[turn]), n_speakers)
+    piece, speaker = np.divmod(sorted_unique(piece * n_speakers + turns.speaker[turn]), n_speakers)
     return Pieces(start_ms=edges[piece], end_ms=edges[piece + 1], speaker=speaker)
 
 
 def crowded(pieces: Pieces) -> Pieces:
     """Return the pieces during which two speakers or more have the floor."""
-    _, which, sizes = np.unique(pieces.start_ms, return_inverse=True, return_counts=True)
-    keep = sizes[which] > 1
+    shared = pieces.start_ms[1:] == pieces.start_ms[:-1]
+    keep = np.zeros(len(pieces.start_ms), np.bool_)
+    keep[1:] |= shared
+    keep[:-1] |= shared
     return Pieces(start_ms=pieces.start_ms[keep], end_ms=pieces.end_ms[keep], speaker=pieces.speaker[keep])
+
+
+def touches(start_ms: IntArray, end_ms: IntArray, pieces: Pieces) -> BoolArray:
+    """Return for each word whether any piece has time in common with it."""
+    first, stop = _pieces_under(start_ms, end_ms, pieces)
+    return first < stop
 
 
 def claim(start_ms: IntArray, end_ms: IntArray, pieces: Pieces, *, besides: IntArray | None = None) -> Claims:
@@ -58,8 +66,7 @@ def claim(start_ms: IntArray, end_ms: IntArray, pieces: Pieces, *, besides: IntA
     """
     n = len(start_ms)
     claims = Claims(speaker=np.full(n, NOBODY), best_ms=np.zeros(n, np.int64), second_ms=np.zeros(n, np.int64))
-    first = np.searchsorted(pieces.end_ms, start_ms, side="right")
-    word, piece = _expand(first, np.searchsorted(pieces.start_ms, end_ms))
+    word, piece = _expand(*_pieces_under(start_ms, end_ms, pieces))
     if besides is not None:
         foreign = pieces.speaker[piece] != besides[word]
         word, piece = word[foreign], piece[foreign]
@@ -67,6 +74,11 @@ def claim(start_ms: IntArray, end_ms: IntArray, pieces: Pieces, *, besides: IntA
         shared_ms = np.minimum(end_ms[word], pieces.end_ms[piece]) - np.maximum(start_ms[word], pieces.start_ms[piece])
         _rank(claims, *_sum_per_speaker(word, pieces.speaker[piece], shared_ms))
     return claims
+
+
+def _pieces_under(start_ms: IntArray, end_ms: IntArray, pieces: Pieces) -> tuple[IntArray, IntArray]:
+    """Return for each word the first piece it touches, and the first after those."""
+    return np.searchsorted(pieces.end_ms, start_ms, side="right"), np.searchsorted(pieces.start_ms, end_ms)
 
 
 def _expand(first: IntArray, stop: IntArray) -> tuple[IntArray, IntArray]:

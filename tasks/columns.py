@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.records import FloatArray, Turn
+from storage.records import FloatArray
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -63,23 +63,13 @@ class TurnTimes:
         """Refuse columns that do not belong together."""
         _same_length(self.start_ms, self.end_ms, self.speaker, self.channel, self.confidence)
 
-    @classmethod
-    def from_turns(cls, turns: Mapping[int, Sequence[Turn]], speakers: Sequence[str]) -> TurnTimes:
-        """Return the columns of turns given per channel; ``speakers`` fixes the index of each local speaker."""
-        index = {name: number for number, name in enumerate(speakers)}
-        rows = [
-            (turn.start_ms, turn.end_ms, index[turn.speaker], channel, turn.confidence)
-            for channel in sorted(turns)
-            for turn in turns[channel]
-        ]
-        start, end, speaker, channel, confidence = zip(*rows, strict=True) if rows else ((), (), (), (), ())
-        return cls(
-            start_ms=np.array(start, np.int64),
-            end_ms=np.array(end, np.int64),
-            speaker=np.array(speaker, np.int64),
-            channel=np.array(channel, np.int16),
-            confidence=np.array(confidence, np.float32),  # None becomes NaN
-        )
+
+def sorted_unique(values: IntArray) -> IntArray:
+    """Return the values in order, each once; several times faster than ``np.unique`` where they are almost sorted."""
+    in_order = np.sort(values, kind="stable")
+    is_new = np.ones(len(in_order), np.bool_)
+    is_new[1:] = in_order[1:] != in_order[:-1]
+    return in_order[is_new]
 
 
 def _same_length(*columns: Sequence[str] | NDArray[np.generic]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.records import CoverageStatus
-from tasks.columns import BoolArray, IntArray
+from tasks.columns import BoolArray, IntArray, sorted_unique
 
 SpanArray = NDArray[np.int64]
 """Spans as rows of start_ms and end_ms, shape ``(n, 2)``, in any order; they may overlap and leave the recording."""
@@ -42,7 +42,7 @@ def cover(
         return []
     words = np.stack([np.minimum(words[:, 0], duration_ms - 1), np.maximum(words[:, 1], words[:, 0] + 1)], axis=1)
     speech, words, failed = (np.clip(spans, 0, duration_ms) for spans in (speech, words, failed))
-    edges = np.unique(np.concatenate([[0, duration_ms], speech.ravel(), words.ravel(), failed.ravel()]))
+    edges = sorted_unique(np.concatenate([[0, duration_ms], speech.ravel(), words.ravel(), failed.ravel()]))
     is_speech, is_word = _inside(speech, edges), _inside(words, edges)
 
     status = np.where(is_speech | is_word, _SPEECH, _SILENCE)

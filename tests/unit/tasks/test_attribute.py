@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.records import Turn
 from tasks.attribute import REASONS, AttributeOptions, Attribution, attribute
 from tasks.columns import NOBODY, TurnTimes, WordTimes
 from tasks.orthography import sentence_ends
@@ -136,6 +135,12 @@ def test_a_weak_word_among_another_speakers_firm_words_stays():
     assert attributed(words, turns).speaker.tolist() == [A, B, B, B]
 
 
+def test_a_weak_word_stays_where_people_talk_at_once():
+    words, exclusive = [(0, 400), (400, 800), (800, 1_000)], [(0, 890, A), (890, 2_000, B)]
+    assert attributed(words, exclusive).speaker.tolist() == [A, A, A]
+    assert attributed(words, exclusive, [(0, 990, A), (890, 2_000, B)]).speaker.tolist() == [A, A, B]
+
+
 def test_a_word_out_of_reach_stays_with_nobody_in_any_sentence():
     words = [(0, 900), (1_000, 1_400), (1_450, 1_500)]
     result = attributed(words, [(0, 900, A)], options=AttributeOptions(max_gap_ms=300))
@@ -176,20 +181,6 @@ def test_columns_of_different_length_are_refused():
     words = words_of((0, 1), (1, 2))
     with pytest.raises(ValueError, match="differ in length"):
         replace(words, channel=words.channel[:1])
-
-
-def test_turn_columns_come_from_records():
-    turns = {
-        1: [Turn(start_ms=5, end_ms=9, speaker="S1")],
-        0: [Turn(start_ms=0, end_ms=4, speaker="S0", confidence=0.5)],
-    }
-    table = TurnTimes.from_turns(turns, ["S0", "S1"])
-    assert table.start_ms.tolist() == [0, 5]
-    assert table.speaker.tolist() == [0, 1]
-    assert table.channel.tolist() == [0, 1]
-    assert table.confidence[0] == 0.5
-    assert np.isnan(table.confidence[1])
-    assert len(TurnTimes.from_turns({}, []).start_ms) == 0
 
 
 class TestKnownDefects:
@@ -305,6 +296,17 @@ def test_other_names_give_the_same_answer_under_other_names(words, exclusive, tu
     new_name = np.array([*names, NOBODY])  # the last stands for nobody, -1
     expected = replace(before, speaker=new_name[before.speaker], other_speaker=new_name[before.other_speaker])
     assert_same(after, expected)
+
+
+@given(WORDS, exclusive_turns(), OVERLAPPING)
+def test_only_weak_words_follow_their_sentence_and_say_so(words, exclusive, turns):
+    alone, followed = (attributed(words, exclusive, turns, AttributeOptions(weak_margin=weak)) for weak in (0, 0.4))
+    moved = alone.speaker != followed.speaker
+    was_weak = (alone.margin < 0.4) | (alone.reason == REASONS.index("tie"))
+    assert was_weak[moved].all()
+    assert (followed.margin[moved] == 0).all()
+    assert (followed.speaker[moved] != NOBODY).all()
+    np.testing.assert_array_equal(alone.margin[~moved], followed.margin[~moved])
 
 
 @given(WORDS, exclusive_turns(), OVERLAPPING)
