@@ -81,7 +81,8 @@ _VIEW_SQL = {
         SELECT recording_id, start_ms, end_ms, status, stage, recipe, run_id
         FROM published.coverage""",
     "failures": """
-        SELECT recording_id, source, stage, error, message, is_transient, run_id, at, start_ms, end_ms, archive, recipe
+        SELECT recording_id, source, stage, error, message, is_transient, run_id, "at", start_ms, end_ms, archive,
+               recipe
         FROM published.failures""",
     "runs": """
         SELECT run_id, started_at, ended_at, profile, settings, versions, counts, audio_ms, wall_ms

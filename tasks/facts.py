@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from storage.errors import EngineError, VoxlakeError, is_transient
-from storage.recipes import Stage
+from storage.lake import FactKey
+from storage.recipes import REJECTED, Stage
 from storage.records import Chunk, Clip, ClipContext, Diarization, Fingerprint, MediaHeader, Span, Transcript
 from storage.schemas import STAGE_TABLES
 
@@ -135,8 +136,10 @@ class RecordingFacts:
         complete["failures"] = [row | {"recording_id": recording_id, "run_id": run_id} for row in self.failures]
         return complete
 
-    def done(self, recording_id: str) -> list[tuple[str, str, str]]:
+    def done(self, recording_id: str) -> list[FactKey]:
         """Return the keys of the stages that need not be tried again."""
+        if any(row["status"] == "failed" for row in self.rows["recordings"]):
+            return [(recording_id, stage, self.recipes["probe"]) for stage in ("probe", REJECTED)]
         return [(recording_id, stage, self.recipes[stage]) for stage in self.stages if stage not in self.retried]
 
 

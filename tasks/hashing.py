@@ -15,6 +15,11 @@ _FLAG_FORCE = 0x20000
 """libav's AVSEEK_FORCE, which may come mixed into ``whence``."""
 
 
+def recording_id_of(data: bytes) -> str:
+    """Return the identity of a recording of those bytes."""
+    return hashlib.sha256(data).hexdigest()[:RECORDING_ID_DIGITS]
+
+
 class HashingReader:
     """A seekable binary file that hashes all its bytes while somebody reads it in whatever order.
 

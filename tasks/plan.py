@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from storage.errors import RecordingError
 from storage.lake import Lake, LakeState
 from storage.publishing import is_mirrored
-from storage.recipes import STAGES, Stage
+from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.store import absolute_url, json_bytes, public_url
 from tasks.discover import discover
@@ -181,6 +181,8 @@ def _pending(
 
 def missing_stages(recording_id: str, recipes: Mapping[Stage, str], state: LakeState) -> tuple[Stage, ...]:
     """Return the stages that the lake has no facts of under these recipes."""
+    if (recording_id, REJECTED, recipes["probe"]) in state.done:
+        return ()
     return tuple(stage for stage in STAGES if (recording_id, stage, recipes[stage]) not in state.done)
 
 

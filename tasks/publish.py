@@ -81,7 +81,7 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
     return PublishReport(
         number=publication.number,
         n_recordings=len(selected),
-        n_failed=shown.n_failed_sources(archive_key(plan.spec)),
+        n_failed=shown.n_failed_sources(state, archive_key(plan.spec)),
         n_parts=len(parts),
         n_parts_written=n_written,
     )
@@ -113,9 +113,15 @@ class _Shown:
         """Return who the labels of a recording are."""
         return self.speakers.get(recording_id, RecordingSpeakers(of_label={}, speaker_id={}))
 
-    def n_failed_sources(self, archive: str) -> int:
-        """Return how many sources of an archive have failures."""
-        return len({row["source"] for row in self.failures if row["archive"] == archive})
+    def n_failed_sources(self, state: LakeState, archive: str) -> int:
+        """Return how many sources of an archive stand as failed, under whatever name the failure was met."""
+        failed = {row["recording_id"] for row in self.failures if row["recording_id"]}
+        nameless = {(row["archive"], row["source"]) for row in self.failures if not row["recording_id"]}
+        return sum(
+            sighting.recording_id in failed or key in nameless
+            for key, sighting in state.sightings.items()
+            if sighting.archive == archive
+        )
 
     def _assign_parts(self, lake: Lake, state: LakeState) -> dict[str, str]:
         """Return each recording's part: the one it had, or a new one shared with other new recordings."""
@@ -152,27 +158,23 @@ def _speakers_by_recording(lake: Lake, link: LinkReport) -> dict[str, RecordingS
 
 
 def _standing_failures(lake: Lake, state: LakeState, selected: Mapping[str, SelectedRecording]) -> list[Row]:
-    """Return the failures that still hold: of recipes that are shown, or never done since."""
+    """Return the failures that still hold: of recipes that are shown, or of what has not been done since."""
     standing: dict[tuple[Any, ...], Row] = {}
+    known = {sighting.recording_id for sighting in state.sightings.values()}
     for row in lake.all_failures(state).to_pylist():
-        sighting = state.sightings.get((row["archive"], row["source"]))
-        if sighting is None:
-            continue
-        recording_id = row["recording_id"]
+        recording_id, key = row["recording_id"], (row["recording_id"], row["stage"], row["recipe"])
         if recording_id is None:
-            holds = sighting.recording_id is None
+            sighting = state.sightings.get((row["archive"], row["source"]))
+            holds = sighting is not None and sighting.recording_id is None
+        elif recording_id not in known:
+            holds = False
+        elif key in state.done:
+            shown = selected[recording_id].recipes.get(row["stage"])
+            holds = shown == row["recipe"] and not row["is_transient"]
         else:
-            key = (recording_id, row["stage"], row["recipe"])
-            shown = selected[recording_id].recipes.get(row["stage"]) if recording_id in selected else None
-            is_owner = state.commits[state.done[key]].get("failures") if key in state.done else None
-            superseded = row["is_transient"] and key in state.done
-            holds = (
-                sighting.recording_id == recording_id
-                and not superseded
-                and (shown == row["recipe"] if is_owner else key not in state.done)
-            )
+            holds = True
         if holds:
-            identity = (row["archive"], row["source"], row["stage"], row["start_ms"])
+            identity = (recording_id or (row["archive"], row["source"]), row["stage"], row["start_ms"])
             if identity not in standing or standing[identity]["at"] <= row["at"]:
                 standing[identity] = row
     return [standing[key] for key in sorted(standing, key=repr)]

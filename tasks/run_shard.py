@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from storage.errors import RecordingError, is_transient
+from storage.errors import EmptyAudio, RecordingError, is_transient
 from storage.lake import FactKey, Lake, LakeState, Sighting
 from storage.recipes import Stage
 from storage.records import ClipContext, Diarization, RecordingStatus, Turn
@@ -21,7 +21,7 @@ from tasks.diarize import diarize_chunks
 from tasks.engine_set import EngineSet
 from tasks.facts import ChunkWork, RecordingFacts, Row, record_outcome, speech_in_clip
 from tasks.fingerprint import fingerprint_chunks
-from tasks.hashing import HashingReader
+from tasks.hashing import HashingReader, recording_id_of
 from tasks.media import open_source, unreachable
 from tasks.plan import PlannedRecording, RunPlan, Shard, archive_key, missing_stages, read_plan
 from tasks.recipes import RecipeBook, resolve_channel_mode
@@ -142,6 +142,8 @@ class _ShardRun:
         except (RecordingError, OSError) as cause:
             error = cause if isinstance(cause, RecordingError) else unreachable(planned.obj.source, cause)
             self._drop(facts, error)
+            if isinstance(error, EmptyAudio):
+                recording_id = recording_id_of(b"")
         self.uncommitted_ms += audio_ms
         return _Open(planned=planned, facts=facts, recording_id=recording_id, audio_ms=audio_ms)
 
@@ -229,7 +231,8 @@ class _ShardRun:
             begun = time.monotonic()
             outcomes = diarize_chunks(spec.diarizer.name, self.engines.diarizer, to_diarize)
             found = [
-                record_outcome(work, "diarize", outcome) for work, outcome in zip(to_diarize, outcomes, strict=True)
+                record_outcome(work, outcome, stage="diarize")
+                for work, outcome in zip(to_diarize, outcomes, strict=True)
             ]
             self._spent("diarize", begun)
             pairs = [(work, one) for work, one in zip(to_diarize, found, strict=True) if one is not None]
