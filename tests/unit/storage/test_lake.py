@@ -1,0 +1,166 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from storage.lake import Lake, Part, Publication, RunRecord, Sighting, new_run_id
+from storage.publishing import index_tables, is_mirrored, mirror_transcripts, write_whole
+from storage.schemas import PARTS, table_of
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(str(tmp_path / "lake"))
+
+
+def word(recording_id, text, *, recipe="r1", run_id="run"):
+    return {
+        "recording_id": recording_id,
+        "channel": 0,
+        "chunk_index": 0,
+        "segment_index": 0,
+        "start_ms": 0,
+        "end_ms": 100,
+        "text": text,
+        "confidence": None,
+        "recipe": recipe,
+        "run_id": run_id,
+    }
+
+
+def sighting(source, recording_id, *, at=AT):
+    return Sighting(archive="/a", source=source, size_bytes=1, mark="m", recording_id=recording_id, at=at)
+
+
+def commit(lake, recording_id, text, run_id="run"):
+    rows = {"words": [word(recording_id, text, run_id=run_id)]}
+    return lake.write_commit(run_id, rows, [(recording_id, "transcribe", "r1")], [sighting("a.wav", recording_id)])
+
+
+def words(lake, *recording_ids):
+    state = lake.state()
+    table = lake.facts("words", state, [(recording_id, "transcribe", "r1") for recording_id in recording_ids])
+    return table["text"].to_pylist()
+
+
+def publish(lake, number=1, parts=(), **wholes):
+    state = lake.state()
+    tables = {**{name: write_whole(lake, name, rows) for name, rows in index_tables(state).items()}, **wholes}
+    publication = Publication(number=number, run_id="run", at=AT, parts=tuple(parts), wholes=tables, bases={})
+    return publication, lake.publish(publication)
+
+
+def test_a_new_lake_knows_nothing(lake):
+    state = lake.state()
+    assert (state.publication, dict(state.done), dict(state.sightings)) == (None, {}, {})
+
+
+def test_facts_exist_from_their_commit_on(lake):
+    commit(lake, "A", "hello")
+    assert words(lake, "A") == ["hello"]
+    assert lake.state().has_unpublished_commits
+
+
+def test_facts_without_a_manifest_do_not_exist(lake):
+    written = commit(lake, "A", "hello")
+    lake.store.delete(f"commits/{written.commit_id}.json")
+    assert words(lake, "A") == []
+
+
+def test_facts_committed_twice_are_read_once(lake):
+    commit(lake, "A", "hello", run_id="one")
+    commit(lake, "A", "hello", run_id="two")
+    commit(lake, "B", "there")
+    assert sorted(words(lake, "A", "B")) == ["hello", "there"]
+
+
+def test_only_the_wanted_recordings_are_read(lake):
+    lake.write_commit(
+        "run",
+        {"words": [word("A", "a"), word("B", "b")]},
+        [("A", "transcribe", "r1"), ("B", "transcribe", "r1")],
+        [],
+    )
+    assert words(lake, "B") == ["b"]
+
+
+def test_the_latest_sighting_counts(lake):
+    lake.write_commit("one", {}, [], [sighting("a.wav", "A")])
+    lake.write_commit("two", {}, [], [sighting("a.wav", "B", at=AT + timedelta(hours=1))])
+    assert lake.state().sightings["/a", "a.wav"].recording_id == "B"
+
+
+def test_a_publication_carries_the_index_of_what_it_knew(lake):
+    commit(lake, "A", "hello")
+    lake.write_commit("run", {}, [], [sighting("empty.wav", None)])
+    before = lake.state()
+    publish(lake)
+    after = lake.state()
+    assert after.done == before.done
+    assert not after.has_unpublished_commits
+    commit(lake, "B", "there")
+    assert lake.state().has_unpublished_commits
+    assert sorted(words(lake, "A", "B")) == ["hello", "there"]
+
+
+def test_a_publication_number_is_taken_once(lake):
+    _, first = publish(lake)
+    _, second = publish(lake)
+    assert (first, second) == (True, False)
+    assert lake.latest_publication().number == 1
+
+
+def test_equal_tables_have_one_file(lake):
+    rows = [{"commit_id": "c", "table": "words", "key": "k"}]
+    assert write_whole(lake, "commits", rows) == write_whole(lake, "commits", list(rows))
+    assert len(lake.store.list("published/commits")) == 1
+
+
+def test_names_and_their_removal(lake):
+    lake.name_speaker("spk_1", "Ada")
+    lake.name_speaker("spk_2", "Bob")
+    lake.name_speaker("spk_1", "Ada L.")
+    lake.name_speaker("spk_2", None)
+    assert lake.names() == {"spk_1": "Ada L."}
+
+
+def test_runs_come_back_as_they_were(lake):
+    record = RunRecord(
+        run_id=new_run_id(AT), started_at=AT, profile="p", settings={"a": [1]}, versions={"voxlake": "1"}
+    )
+    lake.write_run(record)
+    assert lake.runs() == [record]
+
+
+def transcripts(lake, part_id, digest, text):
+    row = dict.fromkeys(PARTS["transcripts"].names) | {
+        "recording_id": part_id,
+        "source": "a.wav",
+        "utterance_index": 0,
+        "start_ms": 0,
+        "end_ms": 1,
+        "channel": 0,
+        "speaker_uncertain": False,
+        "is_overlapped": False,
+        "text": text,
+        "n_words": 1,
+        "flags": [],
+        "recipe": "r",
+        "run_id": "run",
+    }
+    key = f"published/transcripts/{part_id}-{digest}.parquet"
+    lake.store.write_table(key, table_of([row], PARTS["transcripts"]))
+    return Part(part_id=part_id, digest=digest, files={"transcripts": key})
+
+
+def test_the_mirror_follows_the_publication(lake):
+    first, _ = publish(lake, 1, [transcripts(lake, "p1", "d1", "old"), transcripts(lake, "p2", "d1", "gone")])
+    mirror_transcripts(lake, first)
+    second, _ = publish(lake, 2, [transcripts(lake, "p1", "d2", "new")])
+    assert not is_mirrored(lake, second)
+    mirror_transcripts(lake, second)
+    assert is_mirrored(lake, second)
+    names = [name for name in lake.store.list("transcripts") if name.endswith(".parquet")]
+    assert names == ["p1.parquet"]
+    assert lake.store.read_table("transcripts/p1.parquet", PARTS["transcripts"])["text"].to_pylist() == ["new"]
