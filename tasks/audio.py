@@ -20,6 +20,8 @@ _MAX_BAD_READS = 100
 """Damaged places in a container after which reading on is given up."""
 _GAP_S = 0.1
 """A hole in the timestamps longer than this becomes silence; shorter ones are jitter."""
+_GAPLESS = frozenset({"aiff", "ape", "au", "caf", "flac", "tta", "w64", "wav", "wv"})
+"""Containers whose timestamps count samples: a hole in them is damage, not a pause."""
 _LOST_MS = 1000
 _LOST_SHARE = 0.01
 
@@ -84,6 +86,7 @@ class RecordingReader:
         for frame in self._frames():
             until_sample = clock.gap_end(frame)
             if until_sample is not None:
+                self._n_damaged += self._media.container.format.name in _GAPLESS
                 yield from resampler.silence(until_sample)
             clock.count(frame)
             yield from resampler.push(frame)
@@ -144,7 +147,7 @@ class RecordingReader:
             raise EmptyAudio(subject, "it has a header, but no sound", "copy it again from where it came from")
         stated_ms = stated_duration_ms(self._media, self._stream)
         if stated_ms is not None and stated_ms - decoded_ms > max(_LOST_MS, _LOST_SHARE * stated_ms):
-            what = f"stops after {_clock_time(decoded_ms)}, though its header says {_clock_time(stated_ms)}"
+            what = f"gives {_clock_time(decoded_ms)} of sound, though its header says {_clock_time(stated_ms)}"
         elif self._n_damaged:
             what = f"is damaged in {self._n_damaged} places, which were left out"
         else:

@@ -45,6 +45,9 @@ REMOTE_BLOCK_BYTES = 1 << 22
 _WITHOUT_LENGTH = frozenset(
     {"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "eac3", "gsm", "loas", "mp3", "mpeg", "mpegts"}
 )
+_SIZED = frozenset({"wav"})
+"""Where libav takes the length from the size of the file and not from the header."""
+_SIZE_SLACK = 1 << 16
 _ESTIMATE_TOLERANCE = 0.02
 _BUFFER_BYTES = 1 << 16
 _HEAD_BYTES = 4096
@@ -189,11 +192,26 @@ def check_rate(sample_rate_hz: int, subject: str) -> None:
 def stated_duration_ms(media: Media, stream: AudioStream) -> int | None:
     """Return the duration that a header states; None where libav only estimates it from size and bit rate."""
     duration_ms = _duration_ms(media.container, stream)
-    if duration_ms is None or media.container.format.name not in _WITHOUT_LENGTH:
-        return duration_ms
-    estimated_bytes = duration_ms * (stream.bit_rate or media.container.bit_rate or 0) / 8000
-    is_estimate = abs(estimated_bytes - media.reader.size_bytes) < _ESTIMATE_TOLERANCE * media.reader.size_bytes
-    return None if is_estimate else duration_ms
+    size_bytes = media.reader.size_bytes
+    if duration_ms is None:
+        return None
+    if media.container.format.name in _SIZED:
+        media.reader.seek(0)
+        stated_bytes = _stated_bytes(media.reader.read(_HEAD_BYTES))
+        return duration_ms if stated_bytes is None else max(duration_ms, duration_ms * stated_bytes // size_bytes)
+    if media.container.format.name in _WITHOUT_LENGTH:
+        estimated_bytes = duration_ms * (stream.bit_rate or media.container.bit_rate or 0) / 8000
+        return None if abs(estimated_bytes - size_bytes) < _ESTIMATE_TOLERANCE * size_bytes else duration_ms
+    return duration_ms
+
+
+def _stated_bytes(head: bytes) -> int | None:
+    """Return the size of the whole file that a RIFF header states; None where it was written before it was known."""
+    if head[:4] == b"RF64":
+        return int.from_bytes(head[20:28], "little") + 8
+    size_bytes = int.from_bytes(head[4:8], "little")
+    is_placeholder = size_bytes == 0 or any(0 <= top - size_bytes < _SIZE_SLACK for top in (1 << 31, 1 << 32))
+    return None if is_placeholder else size_bytes + 8
 
 
 def unreachable(subject: str, cause: OSError) -> UnreachableAudio:
