@@ -64,13 +64,13 @@ def build_utterances(
         return Utterances(rows=[], of_word=order)
     group = np.cumsum(np.bincount(firsts, minlength=len(order))) - 1
     rows = _rows(words, texts, attribution, _Groups(order, firsts, group), segments, speakers)
-    channel = words.channel[order][firsts].tolist()
-    by_time = sorted(range(len(rows)), key=lambda i: (rows[i].start_ms, rows[i].end_ms, channel[i], rows[i].first_word))
+    # They stand by channel and time; a stable sort leaves those of equal times that way.
+    by_time = sorted(range(len(rows)), key=lambda index: (rows[index].start_ms, rows[index].end_ms))
     position = np.empty(len(rows), np.int64)
     position[by_time] = np.arange(len(rows))
     of_word = np.empty(len(order), np.int64)
     of_word[order] = position[group]
-    return Utterances(rows=[rows[i] for i in by_time], of_word=of_word)
+    return Utterances(rows=[rows[index] for index in by_time], of_word=of_word)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -94,6 +94,12 @@ def test_too_many_characters_are_cut_too_in_the_middle_of_equal_pauses():
     assert texts_of(built(words, options=CutOptions(max_characters=20))) == ["word word word word"] * 2
 
 
+@pytest.mark.parametrize(("max_characters", "n"), [(9, 1), (8, 2)])
+def test_characters_are_counted_with_the_spaces_between(max_characters, n):
+    words = [row(0, 500, "word"), row(500, 900, "word")]
+    assert len(built(words, options=CutOptions(max_characters=max_characters)).rows) == n
+
+
 def test_a_cut_leaves_no_scrap():
     starts = [0, 700, *range(900, 9_900, 1_000)]  # by far the longest pause is after the first word
     words = [row(start, start + 200 if start < 900 else start + 990, f"w{start}") for start in starts]
