@@ -12,6 +12,7 @@ from storage.records import SAMPLES_PER_MS, Clip, FloatArray, Span
 
 _FRAME_MS = 50
 _FLOOR = 1e-12
+_SILENCE_DB = -119.0
 _SILENT_DB = 40.0
 """A channel whose loudest moments are this far below those of the loudest channel carries nothing of its own."""
 _ACTIVE_DB = 30.0
@@ -37,8 +38,6 @@ def choose_channel_mode(samples: FloatArray) -> Literal["mix", "split"]:
     if len(heard) < 2 or _are_copies(heard):  # noqa: PLR2004 - two make a pair
         return "mix"
     levels = _levels_db(heard)
-    if not levels.shape[1]:
-        return "mix"
     loudest = levels.max(axis=0)
     active = loudest > np.percentile(loudest, 95) - _ACTIVE_DB
     ranked = np.sort(levels[:, active], axis=0)
@@ -78,9 +77,8 @@ def own_speech(spans: Sequence[Span], samples: FloatArray, channel: int) -> list
 
 
 def _audible(samples: FloatArray) -> NDArray[np.bool_]:
-    levels = _levels_db(samples)
-    peaks = levels.max(axis=1) if levels.shape[1] else 10 * np.log10((samples**2).mean(axis=1) + _FLOOR)
-    audible: NDArray[np.bool_] = peaks > max(peaks.max() - _SILENT_DB, 10 * np.log10(2 * _FLOOR))
+    peaks = _levels_db(samples).max(axis=1, initial=_SILENCE_DB)
+    audible: NDArray[np.bool_] = peaks > max(peaks.max() - _SILENT_DB, _SILENCE_DB)
     return audible
 
 

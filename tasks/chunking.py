@@ -16,7 +16,8 @@ Detect = Callable[[Clip], list[Span]]
 """Finds speech in a clip; spans in clip time, sorted and disjoint."""
 
 _PIECE_MS = 2_000
-_QUIET_FRAME_MS = 10
+_GRID_MS = 10
+"""Cuts keep to this grid where they can, so that frames of detectors and recognisers fall alike in every chunk."""
 _SETTLED_MS = 500
 """Silence after which what follows does not change what a detector said before."""
 
@@ -152,17 +153,20 @@ def choose_cut(speech: Sequence[Span], window: Span) -> int | None:
         silence = Span(start_ms=silent_from_ms, end_ms=max(silent_from_ms, min(span.start_ms, window.end_ms)))
         best = max(best, silence, key=lambda one: one.duration_ms)
         silent_from_ms = max(silent_from_ms, span.end_ms)
-    return (best.start_ms + best.end_ms) // 2 if best.duration_ms else None
+    if not best.duration_ms:
+        return None
+    middle_ms = (best.start_ms + best.end_ms) // 2
+    return max(best.start_ms, middle_ms // _GRID_MS * _GRID_MS)
 
 
 def quietest_ms(samples: FloatArray, window: Span) -> int:
-    """Return the middle of the quietest 10 ms inside a window of ``samples``, shape ``(n_channels, n)``."""
-    width = _QUIET_FRAME_MS * SAMPLES_PER_MS
-    n_frames = max(1, window.duration_ms // _QUIET_FRAME_MS)
+    """Return where the quietest 10 ms begin inside a window of ``samples``, shape ``(n_channels, n)``."""
+    width = _GRID_MS * SAMPLES_PER_MS
+    n_frames = max(1, window.duration_ms // _GRID_MS)
     start = window.start_ms * SAMPLES_PER_MS
     frames = samples[:, start : start + n_frames * width].reshape(len(samples), n_frames, -1)
     energy = np.einsum("cfw,cfw->f", frames, frames)
-    return window.start_ms + int(energy.argmin()) * _QUIET_FRAME_MS + _QUIET_FRAME_MS // 2
+    return window.start_ms + int(energy.argmin()) * _GRID_MS
 
 
 def clipped(spans: Sequence[Span], window: Span) -> list[Span]:
@@ -236,6 +240,6 @@ class _Buffer:
         until_ms = self.duration_ms
         for span in sorted((span for spans in self.speech for span in spans), key=lambda one: one.end_ms, reverse=True):
             if until_ms - span.end_ms >= 2 * _SETTLED_MS:
-                return until_ms - _SETTLED_MS
+                break
             until_ms = min(until_ms, span.start_ms)
-        return max(0, until_ms - _SETTLED_MS)
+        return max(0, until_ms - _SETTLED_MS) // _GRID_MS * _GRID_MS
