@@ -12,7 +12,17 @@ from typing import Final, Self
 
 import numpy as np
 
-from storage.records import SAMPLES_PER_MS, Clip, ClipContext, Diarization, FloatArray, Span, Turn, duration_ms
+from storage.records import (
+    SAMPLES_PER_MS,
+    Clip,
+    ClipContext,
+    Diarization,
+    FloatArray,
+    Span,
+    SpeakerBounds,
+    Turn,
+    duration_ms,
+)
 from tasks.engines import ge2e, voice_clustering
 from tasks.engines.base import EngineIdentity, EngineInfo
 from tasks.engines.options import canonical_json, parse_options
@@ -102,9 +112,16 @@ class ResemblyzerDiarizer:
         vectors = self._vectors(np.nan_to_num(clip, posinf=0.0, neginf=0.0), cells)
         heard = np.flatnonzero(np.isfinite(vectors).all(axis=1))
         cells, vectors = [cells[i] for i in heard], vectors[heard]
-        labels = voice_clustering.group_voices(vectors, context.speakers)
-        turns = _turns(cells, labels)
+        turns = _turns(cells, *self._voices(cells, vectors, context.speakers))
         return Diarization(turns=turns, exclusive=turns)
+
+    def _voices(
+        self, cells: Sequence[Span], vectors: FloatArray, bounds: SpeakerBounds
+    ) -> tuple[voice_clustering.Labels, voice_clustering.Scores]:
+        follows = [False, *(before.end_ms == cell.start_ms for before, cell in pairwise(cells))]
+        lag = -(-_WINDOW_MS // self._options.step_ms)
+        labels = voice_clustering.group_voices(vectors, ~np.array(follows[: len(cells)], bool), lag, bounds)
+        return labels, voice_clustering.belonging(vectors, labels)
 
     def _vectors(self, clip: Clip, cells: Sequence[Span]) -> FloatArray:
         speech = [clip[cell.start_ms * SAMPLES_PER_MS : cell.end_ms * SAMPLES_PER_MS] for cell in cells]
@@ -206,13 +223,23 @@ def _cells(speech: Sequence[Span], clip_ms: int, step_ms: int) -> list[Span]:
     return cells
 
 
-def _turns(cells: Sequence[Span], labels: voice_clustering.Labels) -> tuple[Turn, ...]:
-    """Return touching cells of one voice as one turn."""
+def _turns(cells: Sequence[Span], labels: voice_clustering.Labels, scores: voice_clustering.Scores) -> tuple[Turn, ...]:
+    """Return touching cells of one voice as one turn, with their mean score by duration."""
     turns: list[Turn] = []
-    for cell, label in zip(cells, labels, strict=True):
-        speaker = f"S{label}"
-        if turns and turns[-1].speaker == speaker and turns[-1].end_ms == cell.start_ms:
-            turns[-1] = Turn(start_ms=turns[-1].start_ms, end_ms=cell.end_ms, speaker=speaker)
-        else:
-            turns.append(Turn(start_ms=cell.start_ms, end_ms=cell.end_ms, speaker=speaker))
+    first = 0
+    for last, (cell, label) in enumerate(zip(cells, labels, strict=True)):
+        goes_on = last + 1 < len(cells) and cells[last + 1].start_ms == cell.end_ms and labels[last + 1] == label
+        if goes_on:
+            continue
+        inside = slice(first, last + 1)
+        confidence = np.average(scores[inside], weights=[part.duration_ms for part in cells[inside]])
+        turns.append(
+            Turn(
+                start_ms=cells[first].start_ms,
+                end_ms=cell.end_ms,
+                speaker=f"S{label}",
+                confidence=round(float(confidence), 4),
+            )
+        )
+        first = last + 1
     return tuple(turns)

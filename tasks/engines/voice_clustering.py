@@ -1,4 +1,12 @@
-"""Which of a clip's voice vectors belong to the same person; pure arithmetic, no model."""
+"""Which of a clip's voice vectors belong to the same person; pure arithmetic, no model.
+
+Three steps. Average linkage at a short distance makes many groups, each surely of one person. A Viterbi pass gives
+every vector to the nearest group, reluctant to change voice in the middle of speech; groups too small to know are
+dissolved. Then the likeliest two groups are joined, and joined again, until no two are alike.
+
+Likeness is the mean cosine between two groups relative to that inside them. A noisy or reverberant recording lowers
+both, so that one bar serves all recordings: 1.0 is the same voice, strangers lie about 0.7.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +19,68 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from storage.records import FloatArray, SpeakerBounds
 
 Labels = NDArray[np.intp]
+Scores = NDArray[np.float64]
 
-_STRANGERS_DISTANCE: Final = 0.38
-"""Mean cosine distance of two groups of windows from which they are two people."""
+_SURELY_ONE_VOICE: Final = 0.35
+"""Mean cosine distance up to which windows are taken for one person without a second look."""
+_ALIKE: Final = 0.88
+"""Likeness from which two groups are one person; between 0.85 and 0.89 results hardly change."""
+_FEWEST_VECTORS: Final = 4
+"""A group of fewer is a cough, a laugh or two people at once, not a voice."""
+_CHANGE_MID_SPEECH: Final = 0.4
+_CHANGE_AFTER_PAUSE: Final = 0.15
+"""What changing the voice costs, in cosine similarity; people mostly take turns in pauses."""
+_USUAL_COHESION: Final = 0.7
+_USUAL_WEIGHT: Final = 8
+"""Mean cosine inside one voice, and how many vectors of evidence this expectation is worth."""
+_STRANGER: Final = 0.6
+"""Usual cosine of a window with the centre of a voice it does not belong to."""
+_MARGIN_SCALE: Final = 0.05
+_ROUNDS: Final = 3
 
 
-def group_voices(vectors: FloatArray, bounds: SpeakerBounds) -> Labels:
+def group_voices(vectors: FloatArray, after_pause: NDArray[np.bool_], lag: int, bounds: SpeakerBounds) -> Labels:
     """Return the voice of each vector, shape ``(n,)``, numbered in order of first appearance.
 
     Args:
         vectors: unit rows in order of time, shape ``(n, dim)``.
+        after_pause: whether there was a pause just before the vector, shape ``(n,)``.
+        lag: how many vectors later one no longer hears the same sound.
         bounds: how many voices there are known to be.
     """
     if len(vectors) <= 1:
         return np.zeros(len(vectors), np.intp)
-    tree = linkage(vectors.astype(np.float64), "average", "cosine")
-    labels = fcluster(tree, _STRANGERS_DISTANCE, "distance")
-    found = int(labels.max())
-    wanted = min(max(found, bounds.min_speakers or 1), bounds.max_speakers or found)
-    if wanted != found:
-        labels = fcluster(tree, wanted, "maxclust")
+    exact = vectors.astype(np.float64)
+    change = np.where(after_pause, _CHANGE_AFTER_PAUSE, _CHANGE_MID_SPEECH)
+    fewest, most = bounds.min_speakers or 1, bounds.max_speakers or len(vectors)
+    labels = _first_groups(exact, fewest)
+    labels = _dissolved(exact, _settled(exact, _dissolved(exact, labels, fewest), change, fewest), fewest)
+    while labels.max() + 1 > fewest:
+        likeness, one, other = _likeliest_pair(exact, labels, lag)
+        if likeness < _ALIKE and labels.max() + 1 <= most:
+            break
+        joined = _compact(np.where(labels == one, other, labels))
+        labels = _settled(exact, joined, change, fewest)
     return in_order_of_appearance(labels)
 
 
-def in_order_of_appearance(labels: NDArray[np.integer]) -> Labels:
+def belonging(vectors: FloatArray, labels: Labels) -> Scores:
+    """Return how surely each vector is of its voice and no other, in [0, 1], shape ``(n,)``.
+
+    Compared is its cosine with its own voice's centre and the nearest other's, or a usual stranger's if that is
+    nearer; so a clip of a single voice has doubts as well.
+    """
+    if not len(labels):
+        return np.zeros(0)
+    similarity = _similarity_to_voices(vectors.astype(np.float64), labels)
+    rows = np.arange(len(labels))
+    own = similarity[rows, labels]
+    similarity[rows, labels] = _STRANGER
+    margin = own - np.maximum(similarity.max(axis=1, initial=-1.0), _STRANGER)
+    return np.asarray(1 / (1 + np.exp(-margin / _MARGIN_SCALE)), np.float64)
+
+
+def in_order_of_appearance(labels: Labels) -> Labels:
     """Return the labels renumbered from 0 in the order in which they are first met."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.intp)
@@ -42,8 +88,91 @@ def in_order_of_appearance(labels: NDArray[np.integer]) -> Labels:
     return rank[inverse]
 
 
-def centroids(vectors: FloatArray, labels: Labels) -> FloatArray:
-    """Return the direction of each voice, shape ``(voices, dim)``."""
-    members = np.equal.outer(np.arange(int(labels.max(initial=-1)) + 1), labels)
-    sums = members.astype(np.float64) @ vectors
-    return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), np.float32)
+def _first_groups(vectors: Scores, fewest: int) -> Labels:
+    tree = linkage(vectors, "average", "cosine")
+    labels = fcluster(tree, _SURELY_ONE_VOICE, "distance")
+    if labels.max() < fewest:
+        labels = fcluster(tree, fewest, "maxclust")
+    return _compact(labels)
+
+
+def _dissolved(vectors: Scores, labels: Labels, fewest: int) -> Labels:
+    """Return the labels with the members of groups too small moved to the nearest group that stays."""
+    sizes = np.bincount(labels)
+    n_staying = max(int((sizes >= _FEWEST_VECTORS).sum()), min(fewest, len(sizes)))
+    if n_staying == len(sizes):
+        return labels
+    staying = np.sort(np.argsort(-sizes, kind="stable")[:n_staying])
+    nearest = staying[_similarity_to_voices(vectors, labels)[:, staying].argmax(axis=1)]
+    return _compact(np.where(np.isin(labels, staying), labels, nearest))
+
+
+def _settled(vectors: Scores, labels: Labels, change: Scores, fewest: int) -> Labels:
+    """Return the labels after giving every vector to its nearest voice, a few times over.
+
+    A round that would lose voices below ``fewest`` is not made.
+    """
+    for _ in range(_ROUNDS):
+        path = _compact(_best_path(_similarity_to_voices(vectors, labels), change))
+        if path.max() + 1 < fewest or np.array_equal(path, labels):
+            break
+        labels = path
+    return labels
+
+
+def _best_path(similarity: Scores, change: Scores) -> Labels:
+    """Return the voices of greatest total similarity less the cost of changes (Viterbi).
+
+    Args:
+        similarity: of each vector to each voice, shape ``(n, voices)``.
+        change: cost of another voice than the vector before, shape ``(n,)``.
+    """
+    n, n_voices = similarity.shape
+    voices = np.arange(n_voices)
+    came_from = np.empty((n, n_voices), np.intp)
+    total = similarity[0]
+    for i in range(1, n):
+        best = int(total.argmax())
+        stays = total >= total[best] - change[i]
+        came_from[i] = np.where(stays, voices, best)
+        total = np.where(stays, total, total[best] - change[i]) + similarity[i]
+    path = np.empty(n, np.intp)
+    path[-1] = total.argmax()
+    for i in range(n - 1, 0, -1):
+        path[i - 1] = came_from[i, path[i]]
+    return path
+
+
+def _likeliest_pair(vectors: Scores, labels: Labels, lag: int) -> tuple[float, int, int]:
+    """Return the likeness of the two most similar voices, and the two."""
+    members = _members(labels)
+    mean_cosine = (members @ vectors) @ (members @ vectors).T / np.outer(members.sum(1), members.sum(1))
+    cohesion = np.array([_cohesion(vectors, np.flatnonzero(row), lag) for row in members])
+    likeness = mean_cosine / np.sqrt(np.outer(cohesion, cohesion))
+    likeness[np.triu_indices(len(likeness))] = -np.inf
+    one, other = np.unravel_index(int(likeness.argmax()), likeness.shape)
+    return float(likeness[one, other]), int(one), int(other)
+
+
+def _cohesion(vectors: Scores, positions: Labels, lag: int) -> float:
+    """Return the mean cosine inside a voice, of vectors that share no sound, drawn towards the usual value."""
+    apart = np.abs(np.subtract.outer(positions, positions)) >= lag
+    cosines = vectors[positions] @ vectors[positions].T
+    expected = _USUAL_WEIGHT * len(positions)
+    return float((cosines[apart].sum() + expected * _USUAL_COHESION) / (apart.sum() + expected))
+
+
+def _similarity_to_voices(vectors: Scores, labels: Labels) -> Scores:
+    """Return the cosine of each vector with the centre of each voice, shape ``(n, voices)``."""
+    sums = _members(labels) @ vectors
+    return np.asarray(vectors @ (sums / np.linalg.norm(sums, axis=1, keepdims=True)).T, np.float64)
+
+
+def _members(labels: Labels) -> Scores:
+    """Return 1.0 where a vector is of a voice, shape ``(voices, n)``."""
+    return np.equal.outer(np.arange(int(labels.max()) + 1), labels).astype(np.float64)
+
+
+def _compact(labels: NDArray[np.integer]) -> Labels:
+    """Return the labels renumbered from 0 without gaps."""
+    return np.asarray(np.unique(labels, return_inverse=True)[1], np.intp)
