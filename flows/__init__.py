@@ -2,3 +2,7 @@
 
 Imports point one way, flows → tasks → storage.
 """
+
+from tasks.telemetry import turn_off_telemetry
+
+turn_off_telemetry()

@@ -13,10 +13,12 @@
     ├── EngineError              an engine failed on a clip; a row in `failures`, the shard goes on
     │   ├── EngineOutOfMemory    (Transient)
     │   └── EngineBrokePromise   the result violates the protocol; never retried
-    └── StorageError
-        ├── StoreUnreachable     (Transient)
-        ├── PublicationRaced     (Transient) somebody else published first
-        └── SchemaMismatch
+    ├── StorageError
+    │   ├── StoreUnreachable     (Transient)
+    │   ├── PublicationRaced     (Transient) somebody else published first
+    │   └── SchemaMismatch
+    ├── WorkerDied               (Transient) a worker process was killed; its shard is taken again
+    └── ShardsLost               shards stayed undone after all retries; the next run takes them again
 
 ``Transient`` marks what may succeed when tried again; ``is_transient`` is the single retry predicate.
 A message says subject, what happened, what to do, in this order.
@@ -119,6 +121,14 @@ class PublicationRaced(StorageError, Transient):
 
 class SchemaMismatch(StorageError):
     """A file of the lake does not have the columns that this version writes."""
+
+
+class WorkerDied(VoxlakeError, Transient):
+    """A worker process ended in the middle of a shard, by a signal or for want of memory."""
+
+
+class ShardsLost(VoxlakeError):
+    """Some shards stayed undone after all retries; what others committed is published."""
 
 
 def is_transient(error: BaseException) -> bool:

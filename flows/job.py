@@ -1,0 +1,233 @@
+"""The main job, told once: begin, take the shards, reduce, finish. Prefect and ``--local`` only differ in who calls."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any, NamedTuple, Protocol
+
+from storage.errors import ConfigError, PublicationRaced, VoxlakeError
+from storage.lake import Lake, RunRecord
+from storage.store import public_url
+from tasks.link import LinkReport
+from tasks.plan import RunPlan, archive_key, write_plan
+from tasks.publish import PublishReport
+from tasks.run_shard import ShardReport
+from tasks.spec import RunSpec, from_plain, to_plain
+from tasks.summary import RunSummary, standing_failures
+
+log = logging.getLogger(__name__)
+
+_MOST_RACES = 5
+_PACKAGES = (
+    "voxlake", "prefect", "duckdb", "pyarrow", "numpy", "av", "torch", "faster-whisper", "pocketsphinx",
+    "resemblyzer", "nemo_toolkit", "pyannote.audio",
+)  # fmt: skip
+
+
+class ShardFuture(Protocol):
+    """What futures of Prefect and of the standard library share."""
+
+    def result(self) -> ShardReport:
+        """Return the report, or raise what the shard raised."""
+        ...
+
+    def add_done_callback(self, fn: Callable[[Any], None], /) -> None:
+        """Have ``fn`` called with the future when it is done."""
+        ...
+
+
+class ShardsTaken(NamedTuple):
+    """What came of all shards."""
+
+    work: ShardReport
+    lost: tuple[str, ...]
+
+
+class Reduced(NamedTuple):
+    """What came of the reduce."""
+
+    link: LinkReport
+    publish: PublishReport
+
+
+Link = Callable[[str, str], LinkReport]
+Publish = Callable[[str, str, LinkReport], PublishReport]
+Tell = Callable[[int, int], None]
+"""Told how many of how many shards are done."""
+
+
+def run_job(
+    plan: RunPlan, *, submit: Callable[[int], ShardFuture], link: Link, publish: Publish, tell: Tell
+) -> RunSummary:
+    """Do what the plan says; with nothing to do, only record that somebody asked.
+
+    Raises:
+        ConfigError: an engine cannot be loaded.
+        StorageError: the lake cannot be read or written.
+    """
+    begin(plan)
+    if plan.is_current:
+        return finish(plan, ShardsTaken(ShardReport(), ()), None)
+    taken = take_shards(plan, submit, tell)
+    reduced = reduce_lake(plan.spec.lake, plan.spec.run_id, link, publish)
+    return finish(plan, taken, reduced)
+
+
+def begin(plan: RunPlan) -> None:
+    """Write the plan for the workers and a record of the run that just began."""
+    if not plan.is_current:
+        write_plan(plan)
+    Lake(plan.spec.lake).write_run(_record(plan.spec))
+
+
+def take_shards(plan: RunPlan, submit: Callable[[int], ShardFuture], tell: Tell) -> ShardsTaken:
+    """Keep as many shards in flight as there are workers; a shard that is lost does not stop the others."""
+    finished: queue.SimpleQueue[tuple[int, ShardFuture]] = queue.SimpleQueue()
+    waiting = iter(range(len(plan.shards)))
+    running = sum(_start_next(waiting, submit, finished) for _ in range(plan.spec.workers))
+    work, lost, broken, n_done = ShardReport(), [], None, 0
+    while running:
+        index, future = finished.get()
+        running -= 1
+        try:
+            work += future.result()
+        except ConfigError as error:
+            broken = error
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other shards go on
+            lost.append(f"shard {index + 1} of {len(plan.shards)}: {_in_words(error)}")
+            log.error("%s", lost[-1])  # noqa: TRY400 - the traceback is in the error's notes
+        if broken is None:
+            running += _start_next(waiting, submit, finished)
+        n_done += 1
+        tell(n_done, len(plan.shards))
+    if broken:
+        raise broken
+    return ShardsTaken(work, tuple(lost))
+
+
+def reduce_lake(lake: str, run_id: str, link: Link, publish: Publish) -> Reduced:
+    """Link and publish, again from the start where another run published in between.
+
+    Raises:
+        PublicationRaced: others were faster every time.
+    """
+    for _ in range(_MOST_RACES - 1):
+        linked = link(lake, run_id)
+        try:
+            return Reduced(linked, publish(lake, run_id, linked))
+        except PublicationRaced as race:
+            log.warning("%s", race)
+    linked = link(lake, run_id)
+    return Reduced(linked, publish(lake, run_id, linked))
+
+
+def finish(plan: RunPlan, taken: ShardsTaken, reduced: Reduced | None) -> RunSummary:
+    """Complete the run's record and return what there is to say."""
+    spec, ended_at = plan.spec, datetime.now(UTC)
+    sources = [listed.obj.source for listed in plan.listed]
+    failures = standing_failures(spec.lake, archive_key(spec), sources)
+    summary = RunSummary(
+        run_id=spec.run_id,
+        archive=archive_key(spec),
+        lake=public_url(spec.lake),
+        profile=spec.profile,
+        is_current=plan.is_current,
+        n_listed=len(plan.listed),
+        n_ignored=plan.n_ignored,
+        n_shards=len(plan.shards),
+        lost=taken.lost,
+        work=taken.work,
+        link=reduced.link if reduced else None,
+        publish=reduced.publish if reduced else None,
+        failed=tuple(sorted({row["source"] for row in failures})),
+        wall_ms=round((ended_at - spec.started_at).total_seconds() * 1000),
+    )
+    Lake(spec.lake).write_run(_record(spec, ended_at, summary))
+    return summary
+
+
+def latest_run_id(lake_url: str) -> str:
+    """Return the run whose plan is the latest in the lake.
+
+    Raises:
+        ConfigError: no run has planned anything there.
+    """
+    names = Lake(lake_url).store.list("plans")
+    if not names:
+        raise ConfigError(f"lake {public_url(lake_url)!r}", "holds no plan", "fill it with: voxlake run ARCHIVE LAKE")
+    return names[-1].removesuffix(".json")
+
+
+def keep_link(lake_url: str, run_id: str, report: LinkReport) -> None:
+    """Leave what was linked for a flow that publishes it."""
+    Lake(lake_url).store.put_json(_link_key(run_id), to_plain(report))
+
+
+def kept_link(lake_url: str, run_id: str) -> LinkReport | None:
+    """Return what ``keep_link`` left, if it was linked on top of what is published now."""
+    lake = Lake(lake_url)
+    if not lake.store.exists(_link_key(run_id)):
+        return None
+    report: LinkReport = from_plain(LinkReport, lake.store.read_json(_link_key(run_id)))
+    publication = lake.latest_publication()
+    return report if report.base_number == (publication.number if publication else 0) else None
+
+
+def _link_key(run_id: str) -> str:
+    return f"linked/{run_id}.json"
+
+
+def _start_next(
+    waiting: Iterator[int], submit: Callable[[int], ShardFuture], finished: queue.SimpleQueue[tuple[int, ShardFuture]]
+) -> int:
+    """Start the next shard, if there is one; return how many were started."""
+    index = next(waiting, None)
+    if index is None:
+        return 0
+
+    def put(future: ShardFuture) -> None:
+        finished.put((index, future))
+
+    submit(index).add_done_callback(put)
+    return 1
+
+
+def _record(spec: RunSpec, ended_at: datetime | None = None, summary: RunSummary | None = None) -> RunRecord:
+    return RunRecord(
+        run_id=spec.run_id,
+        started_at=spec.started_at,
+        ended_at=ended_at,
+        profile=spec.profile,
+        settings=_public_settings(spec),
+        versions=installed_versions(),
+        counts=summary.counts() if summary else {},
+        audio_ms=summary.work.audio_ms if summary else 0,
+        wall_ms=summary.wall_ms if summary else 0,
+    )
+
+
+def _public_settings(spec: RunSpec) -> Mapping[str, Any]:
+    """Return the settings without credentials that a URL may carry."""
+    settings = to_plain(spec)
+    urls = {name: public_url(settings[name]) for name in ("archive", "lake", "manifest") if settings[name]}
+    return {**settings, **urls}
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of Python and of what is installed among the packages that matter."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, VoxlakeError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,48 @@
+"""The main job without Prefect: the same functions, called by threads that wait for worker processes."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+
+from flows.job import run_job
+from tasks.link import link_lake
+from tasks.plan import RunPlan, plan_run
+from tasks.publish import publish_lake
+from tasks.retries import call_patiently
+from tasks.run_shard import ShardReport, run_shard
+from tasks.spec import RunSpec
+from tasks.summary import RunSummary
+from tasks.workers import call_in_worker, open_workers
+
+log = logging.getLogger(__name__)
+
+
+def run_local(spec: RunSpec) -> RunSummary:
+    """Plan the run and do it.
+
+    Raises:
+        ConfigError: archive, manifest, lake or an engine cannot be used.
+        StorageError: the lake cannot be read or written.
+    """
+    return run_planned(plan_run(spec))
+
+
+def run_planned(plan: RunPlan) -> RunSummary:
+    """Do what a plan says; raises as ``run_local``."""
+    spec = plan.spec
+    with ThreadPoolExecutor(spec.workers) as threads, open_workers(spec.workers, spec.threads):
+
+        def submit(index: int) -> Future[ShardReport]:
+            call = partial(call_patiently, call_in_worker, run_shard, spec.lake, spec.run_id, index)
+            return threads.submit(copy_context().run, call)
+
+        return run_job(
+            plan,
+            submit=submit,
+            link=lambda lake, run_id: call_patiently(link_lake, lake, run_id),
+            publish=publish_lake,
+            tell=lambda n_done, n: log.info("%d of %d shards done", n_done, n),
+        )

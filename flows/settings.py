@@ -1,0 +1,158 @@
+"""Settings of a run: explicit arguments over ``VOXLAKE_…`` variables over one TOML file over defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from flows.profiles import resolve_profile
+from storage.errors import ConfigError
+from storage.lake import new_run_id
+from storage.records import ChannelMode
+from tasks.attribute import AttributeOptions
+from tasks.chunking import ChunkOptions
+from tasks.cutting import CutOptions
+from tasks.engines.registry import KINDS
+from tasks.linking import LinkOptions
+from tasks.local_linking import LocalLinkOptions
+from tasks.spec import EngineChoice, RunSpec
+from tasks.threads import usable_cpus
+
+_DEFAULT_FILE = "voxlake.toml"
+_FILE_VARIABLE = "VOXLAKE_CONFIG"
+
+
+def _known_only(options: type[Any]) -> BeforeValidator:
+    """Refuse keys that the option record does not have; pydantic would drop them without a word."""
+    names = [field.name for field in dataclasses.fields(options)]
+
+    def check(value: Any) -> Any:
+        unknown = sorted(set(value) - set(names)) if isinstance(value, dict) else []
+        if unknown:
+            message = f"unknown option {', '.join(unknown)}; it knows {', '.join(names)}"
+            raise ValueError(message)
+        return value
+
+    return BeforeValidator(check)
+
+
+class EngineSettings(BaseModel):
+    """An engine other than the profile's, or other options for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = None
+    options: dict[str, Any] = {}
+
+    def over(self, choice: EngineChoice) -> EngineChoice:
+        """Return the profile's choice as these settings change it; another engine starts from its own defaults."""
+        if self.name is not None and self.name != choice.name:
+            return EngineChoice(name=self.name, options=self.options)
+        return EngineChoice(name=choice.name, options={**choice.options, **self.options})
+
+
+class Settings(BaseSettings):
+    """Everything about a run that is not an address; ``docs/settings.md`` explains each."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOXLAKE_", env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=False
+    )
+
+    profile: str = "auto"
+    detector: EngineSettings = EngineSettings()
+    transcriber: EngineSettings = EngineSettings()
+    diarizer: EngineSettings = EngineSettings()
+    embedder: EngineSettings = EngineSettings()
+    device: str = "cpu"
+    language: str | None = None
+    channel_mode: ChannelMode = "auto"
+    chunking: Annotated[ChunkOptions, _known_only(ChunkOptions)] = ChunkOptions()
+    attribution: Annotated[AttributeOptions, _known_only(AttributeOptions)] = AttributeOptions()
+    utterances: Annotated[CutOptions, _known_only(CutOptions)] = CutOptions()
+    local_linking: Annotated[LocalLinkOptions, _known_only(LocalLinkOptions)] = LocalLinkOptions()
+    linking: Annotated[LinkOptions, _known_only(LinkOptions)] = LinkOptions()
+    workers: int = Field(default_factory=usable_cpus, ge=1)
+    threads: int = Field(default=1, ge=1)
+    shard_minutes: float | None = Field(default=None, gt=0)
+    commit_minutes: float = Field(default=20.0, gt=0)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where values come from, strongest first."""
+        return named["init_settings"], named["env_settings"], TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(config: str | None = None, **explicit: Any) -> Settings:
+    """Return the settings; explicit values that are None count as not given.
+
+    Raises:
+        ConfigError: the file cannot be read, or a value is impossible; names every one.
+    """
+    path = _config_path(config)
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    given = {name: value for name, value in explicit.items() if value is not None}
+    return _checked(lambda: FromFile(**given), str(path) if path else "settings")
+
+
+def build_spec(
+    settings: Settings,
+    archive: str,
+    lake: str,
+    *,
+    manifest: str | None = None,
+    collection: str | None = None,
+    retry_failed: bool = False,
+) -> RunSpec:
+    """Return all options of a new run.
+
+    Raises:
+        ConfigError: there is no such profile, or none can run here.
+    """
+    profile = resolve_profile(settings.profile).profile
+    same = {field.name for field in dataclasses.fields(RunSpec)} & set(Settings.model_fields) - set(KINDS) - {"profile"}
+    started_at = datetime.now(UTC)
+    return RunSpec(
+        run_id=new_run_id(started_at),
+        started_at=started_at,
+        archive=archive,
+        lake=lake,
+        profile=profile.name,
+        manifest=manifest,
+        collection=collection,
+        retry_failed=retry_failed,
+        **{kind: getattr(settings, kind).over(profile.engines[kind]) for kind in KINDS},
+        **{name: getattr(settings, name) for name in same},
+    )
+
+
+def _config_path(config: str | None) -> Path | None:
+    named = config or os.environ.get(_FILE_VARIABLE)
+    path = Path(named or _DEFAULT_FILE).expanduser()
+    if path.is_file():
+        return path
+    if named:
+        raise ConfigError(f"settings file {named!r}", "there is no such file", "check the path")
+    return None
+
+
+def _checked(make: Callable[[], Settings], subject: str) -> Settings:
+    try:
+        return make()
+    except tomllib.TOMLDecodeError as cause:
+        raise ConfigError(subject, f"is not TOML: {cause}", "correct it") from cause
+    except ValidationError as cause:
+        problems = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in cause.errors()]
+        raise ConfigError("settings", "; ".join(problems), "see docs/settings.md for every setting") from cause

@@ -1,0 +1,31 @@
+"""How often, and after what pauses, a call that may succeed later is made again; the same with and without Prefect."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from storage.errors import VoxlakeError, is_transient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RETRY_DELAYS_S = (1.0, 10.0)
+"""Pauses before the second and third attempt."""
+
+log = logging.getLogger(__name__)
+
+
+def call_patiently(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call the function, again after each pause while its error is transient; raise the last error."""
+    for delay_s in RETRY_DELAYS_S:
+        try:
+            return function(*args, **kwargs)
+        except (VoxlakeError, TimeoutError, ConnectionError) as error:
+            if not is_transient(error):
+                raise
+            log.warning("%s; again in %.0f s", error, delay_s)
+        time.sleep(delay_s)
+    return function(*args, **kwargs)

@@ -1,0 +1,18 @@
+"""Third-party telemetry is off unless somebody turns it on: an archive may be confidential."""
+
+from __future__ import annotations
+
+import os
+
+_OFF = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PYANNOTE_METRICS_ENABLED": "0",
+}
+
+
+def turn_off_telemetry() -> None:
+    """Set the variables that libraries read when they load; values that are set already stay."""
+    for name, value in _OFF.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,200 @@
+"""Worker processes that take calls one at a time; one that dies takes nothing with it but the call it had.
+
+A process pool of the standard library is broken for good as soon as one of its processes is killed, and every call
+in it is lost; so is Prefect's runner on top of it. Here the next call simply gets a new process. Workers start from
+nothing (no fork, no import of the caller's main module), end when their parent does, however that ends, and send
+what they log to the thread that waits for them, where it belongs to the right task run.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from multiprocessing.connection import Connection, Pipe
+from typing import Any, ParamSpec, TypeVar
+
+from storage.errors import WorkerDied
+from tasks.threads import limit_threads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+OUR_LOGGERS = ("flows", "tasks", "storage")
+
+_COMMAND = "from tasks.workers import serve; serve({})"
+_pool: ContextVar[WorkerPool | None] = ContextVar("voxlake_workers", default=None)
+
+
+@contextmanager
+def open_workers(n_workers: int, n_threads: int) -> Iterator[WorkerPool]:
+    """Let ``call_in_worker`` use up to so many processes, started when first needed, until the block ends."""
+    pool = WorkerPool(n_workers, n_threads)
+    token = _pool.set(pool)
+    try:
+        yield pool
+    finally:
+        _pool.reset(token)
+        pool.close()
+
+
+def call_in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a module-level function in a free worker, or here where no workers are open.
+
+    Raises:
+        WorkerDied: the process was killed while it had the call.
+        Exception: whatever the function raises.
+    """
+    pool = _pool.get()
+    return pool.call(function, *args, **kwargs) if pool else function(*args, **kwargs)
+
+
+class WorkerPool:
+    """A bounded number of workers; threads wait for a free one."""
+
+    def __init__(self, n_workers: int, n_threads: int) -> None:
+        """Start nothing yet."""
+        self._n_threads = n_threads
+        self._is_closed = False
+        self._all: set[_Worker] = set()
+        self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(n_workers):
+            self._free.put(None)
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in a free worker; raises as ``call_in_worker``."""
+        worker = self._free.get()
+        try:
+            if self._is_closed:
+                raise _Closed
+            if worker is None:
+                worker = _Worker(self._n_threads)
+                self._all.add(worker)
+            result: T = worker.call(function, args, kwargs)
+        except WorkerDied:
+            if worker is not None:
+                self._all.discard(worker)
+                worker.close()
+            worker = None
+            if self._is_closed:
+                raise _Closed from None
+            raise
+        finally:
+            self._free.put(worker)
+        return result
+
+    def close(self) -> None:
+        """End all workers, also busy ones."""
+        self._is_closed = True
+        for worker in list(self._all):
+            worker.close()
+        self._all.clear()
+
+
+class _Closed(Exception):
+    """The pool was closed under a call; nobody waits for its result, and it is not to be tried again."""
+
+
+class _Worker:
+    def __init__(self, n_threads: int) -> None:
+        environment = {**os.environ}
+        limit_threads(n_threads, environment)
+        self._pipe, theirs = Pipe()
+        with theirs:
+            command = [sys.executable, "-c", _COMMAND.format(theirs.fileno())]
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and a number
+                command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL
+            )
+
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            self._pipe.send((function, args, kwargs))
+            while True:
+                kind, value = self._pipe.recv()
+                if kind == "log":
+                    logging.getLogger(value.name).handle(value)
+                elif kind == "error":
+                    raise value
+                else:
+                    return value
+        except (EOFError, ConnectionError) as cause:
+            raise WorkerDied(
+                f"worker {self._process.pid}", f"ended in the middle of its work ({self._end()})", "it is tried again"
+            ) from cause
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._pipe.close()
+
+    def _end(self) -> str:
+        code = self._process.wait()
+        if code == -signal.SIGKILL:
+            return "killed; memory may have run out"
+        return f"signal {-code}" if code < 0 else f"exit status {code}"
+
+
+def serve(descriptor: int) -> None:
+    """Answer calls that come through an open pipe, until it closes: the main loop of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    pipe = Connection(descriptor)
+    calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(pipe, calls), daemon=True).start()
+    sending = _send_logs(pipe)
+    while True:
+        function, args, kwargs = calls.get()
+        try:
+            answer = ("result", function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - every error belongs to the caller
+            answer = ("error", _portable(error))
+        with sending:
+            pipe.send(answer)
+
+
+def _receive(pipe: Connection, calls: queue.SimpleQueue[Any]) -> None:
+    """Pass calls on; when the parent is gone, end at once, busy or not."""
+    while True:
+        try:
+            calls.put(pipe.recv())
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+class _PipeHandler(logging.handlers.QueueHandler):
+    """Sends records through the pipe, ready to be pickled."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self.queue.send(("log", record))  # type: ignore[attr-defined]
+
+
+def _send_logs(pipe: Connection) -> threading.RLock:
+    """Send what our loggers say; return the lock that keeps messages whole."""
+    handler = _PipeHandler(pipe)  # type: ignore[arg-type]
+    for name in OUR_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = False
+    return handler.lock  # type: ignore[return-value]
+
+
+def _portable(error: Exception) -> Exception:
+    """Return the error with its traceback as a note; in plain words where it cannot be pickled."""
+    error.add_note("".join(traceback.format_exception(error)).rstrip())
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    except Exception:  # noqa: BLE001 - anything may go wrong in foreign reducers
+        plain = RuntimeError(f"{type(error).__name__}: {error}")
+        plain.__notes__ = error.__notes__
+        return plain
+    return error
