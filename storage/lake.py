@@ -183,11 +183,14 @@ class Lake:
             has_unpublished_commits=bool(fresh),
         )
 
-    def all_failures(self, state: LakeState) -> pa.Table:
-        """Return every failure ever committed; publish decides which still stand."""
-        keys = [files["failures"] for _, files in sorted(state.commits.items()) if "failures" in files]
-        tables = [self.store.read_table(key, FACTS["failures"]) for key in keys]
-        return pa.concat_tables(tables) if tables else FACTS["failures"].empty_table()
+    def all_failures(self, state: LakeState) -> list[tuple[str, dict[str, Any]]]:
+        """Return every failure ever committed, with its commit; publish decides which still stand."""
+        return [
+            (commit_id, row)
+            for commit_id, files in sorted(state.commits.items())
+            if "failures" in files
+            for row in self.store.read_table(files["failures"], FACTS["failures"]).to_pylist()
+        ]
 
     # ---- publications
 

@@ -161,7 +161,7 @@ def _standing_failures(lake: Lake, state: LakeState, selected: Mapping[str, Sele
     """Return the failures that still hold: of recipes that are shown, or of what has not been done since."""
     standing: dict[tuple[Any, ...], Row] = {}
     known = {sighting.recording_id for sighting in state.sightings.values()}
-    for row in lake.all_failures(state).to_pylist():
+    for commit_id, row in lake.all_failures(state):
         recording_id, key = row["recording_id"], (row["recording_id"], row["stage"], row["recipe"])
         if recording_id is None:
             sighting = state.sightings.get((row["archive"], row["source"]))
@@ -170,7 +170,7 @@ def _standing_failures(lake: Lake, state: LakeState, selected: Mapping[str, Sele
             holds = False
         elif key in state.done:
             shown = selected[recording_id].recipes.get(row["stage"])
-            holds = shown == row["recipe"] and not row["is_transient"]
+            holds = shown == row["recipe"] and state.done[key] == commit_id
         else:
             holds = True
         if holds:
