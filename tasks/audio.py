@@ -13,7 +13,8 @@ from av.stream import Discard
 from storage.errors import EmptyAudio, RecordingError, TruncatedAudio
 from storage.records import SAMPLE_RATE_HZ, SAMPLES_PER_MS, FloatArray, MediaHeader
 from tasks.hashing import HashingReader
-from tasks.media import Media, audio_stream, check_rate, open_media, open_source, read_header, stated_duration_ms
+from tasks.headers import check_rate, read_header, stated_duration_ms
+from tasks.media import Media, audio_stream, open_media, open_source
 from tasks.resampling import BlockResampler
 
 _MAX_BAD_READS = 100
@@ -144,7 +145,7 @@ class RecordingReader:
     def _judge(self, decoded_ms: int) -> RecordingError | None:
         subject = self._media.subject
         if not decoded_ms:
-            raise EmptyAudio(subject, "it has a header, but no sound", "copy it again from where it came from")
+            raise EmptyAudio(subject, self._why_empty(), "copy it again from where it came from")
         stated_ms = stated_duration_ms(self._media, self._stream)
         if stated_ms is not None and stated_ms - decoded_ms > max(_LOST_MS, _LOST_SHARE * stated_ms):
             what = f"gives {_clock_time(decoded_ms)} of sound, though its header says {_clock_time(stated_ms)}"
@@ -155,6 +156,11 @@ class RecordingReader:
         return TruncatedAudio(
             subject, what, "what could be decoded is kept; copy the file again if there is a better one"
         )
+
+    def _why_empty(self) -> str:
+        if self._media.container.format.name.startswith("mov") and self.header.duration_ms:
+            return "it has no sound of its own: it was cut off, or is a reference movie whose sound is in another file"
+        return "it has a header, but no sound"
 
 
 def _clock_time(ms: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from storage.records import MediaHeader, SourceObject
-from tasks.media import audio_stream, open_media, open_source, read_header
+from tasks.headers import read_header
+from tasks.media import audio_stream, open_media, open_source
 
 _PROBE_BLOCK_BYTES = 1 << 18
 
