@@ -133,6 +133,7 @@ class HashingReader:
         self._store[index] = block
         while self._n_hashed in self._store:
             self._sha.update(self._store[self._n_hashed])
+            self._store.move_to_end(self._n_hashed)
             self._n_hashed += 1
         while len(self._store) > self._store_blocks:
             done = (kept for kept in self._store if kept < self._n_hashed and kept != index)
