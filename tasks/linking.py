@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.special import expit
 
 from tasks.average_linkage import average_linkage
 from tasks.local_linking import LocalSpeakers
@@ -29,8 +30,10 @@ _BLOCK_ROWS = 1024
 class LinkOptions:
     """When local speakers of different recordings are one person, as affinities (see ``tasks.voices``)."""
 
-    same: float = 0.60
+    same: float = 0.70
     """Average affinity of two groups of local speakers that are one person."""
+    overrule: float = 0.80
+    """The same of groups that were heard together in a few recordings: their diarizer has split one person there."""
     softness: float = 0.12
     """Distance from a decision's boundary at which the odds of being right are e to 1."""
     min_speech_ms: int = 2_000
@@ -57,7 +60,10 @@ class Links:
 
 
 def link_speakers(local: LocalSpeakers, prior: VoicePrior, *, options: LinkOptions | None = None) -> Links:
-    """Return the speakers of an archive; local speakers of one recording are always different speakers.
+    """Return the speakers of an archive.
+
+    Local speakers of one recording are different speakers, except where two are each clearly linked to the same person
+    by what both match in other recordings: then their diarizer has split one.
 
     Args:
         local: local speakers of all recordings (``tasks.local_linking``).
@@ -77,8 +83,10 @@ def link_speakers(local: LocalSpeakers, prior: VoicePrior, *, options: LinkOptio
         space, people = _find_people(vectors[founders], weights, recording[founders], space, options)
         speaker[founders] = people
         places[heard] = space.project(vectors[heard], recording[heard])
-        _join_short(speaker, places, recording, np.flatnonzero(heard & (speaker < 0)), space.prior, options)
-    confidence, margin = _certainty(speaker, places, recording, space.prior, options)
+        _join_short(
+            speaker, np.flatnonzero(heard & (speaker < 0)), _Speakers(speaker, places, recording, space.prior), options
+        )
+    confidence, margin = _certainty(speaker, _Speakers(speaker, places, recording, space.prior), options)
     reasons = tuple(
         _reason(is_linked=number >= 0, is_heard=voice)
         for number, voice in zip(speaker.tolist(), heard.tolist(), strict=True)
@@ -102,75 +110,71 @@ def _find_people(
 ) -> tuple[VoiceSpace, IntArray]:
     """Return the space of the last pass, the first being in the space given, and the person of each vector."""
     prior, n_recordings = space.prior, len(space.rooms)
-    people = average_linkage(vectors, weights, recording, prior.cosine(options.same))
+    people = _cluster(vectors, weights, recording, prior, options)
     for _ in range(options.passes):
         space = fit_space(vectors, recording, people, n_recordings, prior)
-        places = space.project(vectors, recording)
-        people = average_linkage(places, weights, recording, space.prior.cosine(options.same))
+        people = _cluster(space.project(vectors, recording), weights, recording, space.prior, options)
     return space, people
 
 
-def _join_short(
-    speaker: IntArray, places: ScoreArray, recording: IntArray, short: IntArray, prior: VoicePrior, options: LinkOptions
-) -> None:
-    """Let those with little speech join the speaker they match, best match first; one of a recording to a speaker."""
-    affinity = _Rivals(speaker, places, recording, prior).affinities(short)
-    best, score = affinity.argmax(axis=1), affinity.max(axis=1)
-    taken: set[tuple[int, int]] = set()
-    for row in np.lexsort((short, -score)):
-        place = int(recording[short[row]]), int(best[row])
-        if score[row] >= options.same and place not in taken:
-            taken.add(place)
-            speaker[short[row]] = best[row]
+def _cluster(
+    places: ScoreArray, weights: ScoreArray, recording: IntArray, prior: VoicePrior, options: LinkOptions
+) -> IntArray:
+    threshold, overrule = prior.cosine(options.same), prior.cosine(options.overrule)
+    return average_linkage(places, weights, recording, threshold=threshold, overrule=overrule)
 
 
-class _Rivals:
-    """How near local speakers are to the speakers that they could be."""
+class _Speakers:
+    """How near local speakers are to speakers."""
 
     def __init__(self, speaker: IntArray, places: ScoreArray, recording: IntArray, prior: VoicePrior) -> None:
-        self.recording, self.places, self.prior = recording, places, prior
+        self.recording, self._places, self._prior = recording, places, prior
         linked = np.flatnonzero(speaker >= 0)
-        n_speakers = int(speaker.max(initial=-1)) + 1
-        self.sizes = np.bincount(speaker[linked], minlength=n_speakers)
-        member = csr_matrix((np.ones(len(linked)), (speaker[linked], linked)), shape=(n_speakers, len(speaker)))
-        self.totals: ScoreArray = member @ places
-        present = csr_matrix(
-            (np.ones(len(linked)), (recording[linked], speaker[linked])),
-            shape=(int(recording.max(initial=-1)) + 1, n_speakers),
-        )
-        self.present = present
+        n_speakers, n_recordings = int(speaker.max(initial=-1)) + 1, int(recording.max(initial=-1)) + 1
+        ones = np.ones(len(linked))
+        self._sizes = np.bincount(speaker[linked], minlength=n_speakers)
+        members = csr_matrix((ones, (speaker[linked], linked)), shape=(n_speakers, len(speaker)))
+        self._totals: ScoreArray = members @ places
+        self._present = csr_matrix((ones, (recording[linked], speaker[linked])), shape=(n_recordings, n_speakers))
 
     def affinities(self, rows: IntArray) -> ScoreArray:
-        """Return average affinities, shape ``(n_rows, n_speakers)``; -inf where the recording has that speaker."""
-        affinity = self.prior.affinity(self.places[rows] @ (self.totals / self.sizes[:, None]).T)
-        affinity[self.present[self.recording[rows]].nonzero()] = -np.inf
+        """Return average affinities, shape ``(n_rows, n_speakers)``; NaN for speakers heard in the row's recording."""
+        affinity = self._prior.affinity(self._places[rows] @ (self._totals / self._sizes[:, None]).T)
+        affinity[self._present[self.recording[rows]].nonzero()] = np.nan
         return affinity
 
     def own(self, rows: IntArray, speaker: IntArray) -> ScoreArray:
-        """Return the average affinity of rows to the others of their speaker; NaN where there are none."""
-        others = np.maximum(self.sizes[speaker] - 1, 0)
-        rest = self.totals[speaker] - self.places[rows]
-        cosine = np.einsum("ij,ij->i", self.places[rows], rest) / np.where(others, others, np.nan)
-        return self.prior.affinity(cosine)
+        """Return average affinities of rows to the others of their own speaker; NaN where there are none."""
+        others = self._sizes[speaker] - 1.0
+        others[others == 0] = np.nan
+        rest = self._totals[speaker] - self._places[rows]
+        return self._prior.affinity(np.einsum("ij,ij->i", self._places[rows], rest) / others)
+
+
+def _join_short(speaker: IntArray, short: IntArray, speakers: _Speakers, options: LinkOptions) -> None:
+    """Let those with little speech join the speaker they match, the best of a recording where several match."""
+    affinity = np.nan_to_num(speakers.affinities(short), nan=-np.inf)
+    best, score = affinity.argmax(axis=1), affinity.max(axis=1)
+    taken: set[tuple[int, int]] = set()
+    for at in np.lexsort((short, -score)):
+        place = int(speakers.recording[short[at]]), int(best[at])
+        if score[at] >= options.same and place not in taken:
+            taken.add(place)
+            speaker[short[at]] = best[at]
 
 
 def _certainty(
-    speaker: IntArray, places: ScoreArray, recording: IntArray, prior: VoicePrior, options: LinkOptions
+    speaker: IntArray, speakers: _Speakers, options: LinkOptions
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return confidence and margin of each local speaker."""
     confidence = np.full(len(speaker), np.nan, dtype=np.float32)
     margin = confidence.copy()
     linked = np.flatnonzero(speaker >= 0)
-    rivals = _Rivals(speaker, places, recording, prior)
     for low in range(0, len(linked), _BLOCK_ROWS):
         rows = linked[low : low + _BLOCK_ROWS]
-        nearest = rivals.affinities(rows).max(axis=1)
-        own = rivals.own(rows, speaker[rows])
-        alone = np.isnan(own)
-        margin[rows] = np.where(alone, options.same, own) - nearest
-        distance = np.where(alone, margin[rows], np.fmin(own - options.same, margin[rows]))
-        confidence[rows] = 1 / (1 + np.exp(-distance / options.softness))
-    nothing = np.isinf(margin)
-    margin[nothing] = np.nan
-    confidence[nothing & np.isin(speaker, np.flatnonzero(rivals.sizes == 1))] = np.nan
+        nearest = np.fmax.reduce(speakers.affinities(rows), axis=1)
+        own = speakers.own(rows, speaker[rows])
+        margin[rows] = np.where(np.isnan(own), options.same, own) - nearest
+        distance = np.fmin(own - options.same, margin[rows])  # NaN only where both are
+        confidence[rows] = expit(distance / options.softness)
     return confidence, margin

@@ -27,7 +27,7 @@ class LocalLinkOptions:
 
     same: float = 0.75
     """Average affinity of two groups of labels from different chunks."""
-    very_clear: float = 1.35
+    very_clear: float = 1.15
     """Affinity of two labels of one chunk, or of two channels, that are one person all the same."""
 
 

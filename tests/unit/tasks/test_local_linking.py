@@ -33,8 +33,8 @@ def test_numbers_follow_the_first_appearance_not_the_label():
 
 
 def test_two_labels_of_one_chunk_are_two_people_though_they_sound_alike():
-    alike = [row("r", "A", heard(1, take=0, noise=0.7)), row("r", "B", heard(1, take=1, noise=0.7))]
-    apart = [alike[0], row("r", "B", heard(1, take=1, noise=0.7), chunk=1)]
+    alike = [row("r", "A", heard(1, take=0, noise=0.85)), row("r", "B", heard(1, take=1, noise=0.85))]
+    apart = [alike[0], row("r", "B", heard(1, take=1, noise=0.85), chunk=1)]
     assert names(alike) == ["S0", "S1"]
     assert names(apart) == ["S0", "S0"]
 
@@ -46,8 +46,8 @@ def test_a_diarizer_that_split_one_person_is_corrected():
 
 def test_channels_are_different_people_unless_very_clear():
     rows = [
-        row("r", "A", heard(1, take=0, noise=0.7), channel=0, chunk=0),
-        row("r", "A", heard(1, take=1, noise=0.7), channel=1, chunk=1),
+        row("r", "A", heard(1, take=0, noise=0.85), channel=0, chunk=0),
+        row("r", "A", heard(1, take=1, noise=0.85), channel=1, chunk=1),
         row("r", "A", heard(2, take=0, noise=0.05), channel=0, chunk=2),
         row("r", "A", heard(2, take=1, noise=0.05), channel=1, chunk=2),
     ]
