@@ -7,15 +7,18 @@ lines break between them too. Width counts columns, two for East Asian wide char
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from math import inf
 
 from storage.formats.document import DocumentUtterance, DocumentWord
 from storage.formats.plain import one_line, words_of
 
 MAX_LINE = 42
 """Columns of a line; a longer word stands alone in its line."""
+MAX_LINES = 2
 MAX_CUE_MS = 7_000
+_MAX_PIECES = MAX_LINE * MAX_LINES
 _LONG_PAUSE_MS = 1_500
 _SHORT_CUE = 15
 
@@ -39,6 +42,8 @@ class Piece:
 
 def width(text: str) -> int:
     """Return columns; never less than characters."""
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
@@ -79,10 +84,10 @@ def cut(pieces: list[Piece], lead: str) -> list[list[Piece]]:
 
     The cheapest cut of the first n pieces is the cheapest cut of fewer, and one cue more.
     """
-    cheapest: list[tuple[float, int]] = [(0, 0)]
-    for end in range(1, len(pieces) + 1):
-        starts = _starts(pieces, end, lead)
-        cheapest.append(min((cheapest[start][0] + _cost(pieces[start:end]), start) for start in starts))
+    cheapest: list[tuple[float, int]] = [(0, 0)] + [(inf, 0)] * len(pieces)
+    for start in range(len(pieces)):
+        for end, cost in _cues_from(pieces, start, lead):
+            cheapest[end] = min(cheapest[end], (cheapest[start][0] + cost, start))
     cues: list[list[Piece]] = []
     end = len(pieces)
     while end:
@@ -92,42 +97,45 @@ def cut(pieces: list[Piece], lead: str) -> list[list[Piece]]:
     return cues[::-1]
 
 
-def _starts(pieces: list[Piece], end: int, lead: str) -> list[int]:
-    """Return where a cue that ends before ``end`` may start; a single piece always may."""
-    starts = [end - 1]
-    while starts[-1] > 0:
-        start = starts[-1] - 1
-        texts = [piece.text for piece in pieces[start:end]]
-        if pieces[end - 1].end_ms - pieces[start].start_ms > MAX_CUE_MS or not fits(texts, lead):
-            break
-        starts.append(start)
-    return starts
-
-
 def fits(pieces: list[str], lead: str = "") -> bool:
-    """Return whether two lines hold the pieces, filling the first as far as it goes."""
-    units = _led(pieces, lead)
-    line, columns, is_alone = 1, 0, True
+    """Return whether two lines hold the pieces behind the lead."""
+    return all(line <= MAX_LINES for line in _line_numbers(_led(pieces, lead)))
+
+
+def _cues_from(pieces: list[Piece], start: int, lead: str) -> Iterator[tuple[int, int]]:
+    """Yield the end and the cost of each cue that may start here; one of a single piece always may."""
+    texts = _led([piece.text for piece in pieces[start : start + _MAX_PIECES]], lead)
+    lines = list(_line_numbers(texts))[len(lead) > 0 :]
+    n_pauses = columns = 0
+    for end, line in enumerate(lines, start=start + 1):
+        first, last = pieces[start], pieces[end - 1]
+        if end > start + 1:
+            if line > MAX_LINES or last.end_ms - first.start_ms > MAX_CUE_MS:
+                return
+            n_pauses += last.start_ms - pieces[end - 2].end_ms > _LONG_PAUSE_MS
+        columns += len(last.text)
+        yield end, _CUE + _ending(last.text) + _PAUSE_INSIDE * n_pauses + _IS_SHORT * (columns < _SHORT_CUE)
+
+
+def _line_numbers(units: Iterable[str]) -> Iterator[int]:
+    """Yield for each unit the line it falls in, from 1, when each line is filled as far as it goes."""
+    line, columns = 1, 0
     for unit in units:
-        wide = width(unit) if columns else width(unit.lstrip())
+        wide = width(unit)
         if columns and columns + wide > MAX_LINE:
-            line, columns, is_alone = line + 1, width(unit.lstrip()), True
-        else:
-            is_alone = columns == 0
-            columns += wide
-        if line > 2 or (columns > MAX_LINE and not is_alone):  # noqa: PLR2004, captions have two lines
-            return False
-    return True
+            line, columns = line + 1, 0
+        columns += wide if columns else width(unit.lstrip())
+        yield line
+
+
+def _led(pieces: list[str], lead: str) -> list[str]:
+    return [lead, f" {pieces[0].lstrip()}", *pieces[1:]] if lead else pieces
 
 
 def _is_one_word(before: str, after: str) -> bool:
     """Return whether a line must not break between two texts without a blank; between wide characters it may."""
     is_narrow = width(before[-1]) == width(after[0]) == 1
     return is_narrow and width((before + after).strip()) <= MAX_LINE
-
-
-def _led(pieces: list[str], lead: str) -> list[str]:
-    return [lead, f" {pieces[0].lstrip()}", *pieces[1:]] if lead else pieces
 
 
 def _fits_line(units: list[str]) -> bool:
@@ -140,12 +148,8 @@ def _raggedness(units: list[str], at: int) -> int:
     return abs(width(first) - width(second)) - 10 * first.endswith(_SENTENCE_END + _COMMA)
 
 
-def _cost(cue: list[Piece]) -> int:
-    last = cue[-1].text
-    ending = 0 if last.endswith(_SENTENCE_END) else _ENDS_AT_COMMA if last.endswith(_COMMA) else _ENDS_ANYWHERE
-    pauses = sum(after.start_ms - before.end_ms > _LONG_PAUSE_MS for before, after in pairwise(cue))
-    is_short = sum(len(piece.text) for piece in cue) < _SHORT_CUE
-    return _CUE + ending + _PAUSE_INSIDE * pauses + _IS_SHORT * is_short
+def _ending(last: str) -> int:
+    return 0 if last.endswith(_SENTENCE_END) else _ENDS_AT_COMMA if last.endswith(_COMMA) else _ENDS_ANYWHERE
 
 
 def _spread(timed: DocumentWord | DocumentUtterance) -> list[Piece]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from storage.formats.caption_text import MAX_CUE_MS, MAX_LINE, cut, fits, pieces_of, width, wrap
+from storage.formats.caption_text import MAX_CUE_MS, cut, fits, pieces_of, width, wrap
 from storage.formats.document import Document, DocumentUtterance
 from storage.formats.plain import one_line
 
@@ -46,6 +46,16 @@ def cues_of(document: Document, lead_of: Callable[[Voice], str]) -> list[Cue]:
     """
     drafts = sorted(_drafts(document, lead_of), key=lambda cue: cue.start_ms)
     return _timed(_joined(drafts, lead_of), document.duration_ms)
+
+
+def lines_of(voice: Voice, lead: str = "") -> list[str]:
+    """Return what a voice says as lines."""
+    return wrap(list(voice.pieces), lead)
+
+
+def dashed(lead: str) -> str:
+    """Return the lead of a voice that shares its cue with another; nothing where there is none."""
+    return f"- {lead}" if lead else ""
 
 
 def _drafts(document: Document, lead_of: Callable[[Voice], str]) -> Iterator[Cue]:
@@ -87,9 +97,8 @@ def _join(
     if (first.speaker, first.is_uncertain) == (second.speaker, second.is_uncertain):
         pieces = (*first.pieces, *second.pieces)
         return (replace(first, pieces=pieces),) if fits(list(pieces), lead_of(first)) else None
-    lines = ["".join([lead_of(voice), *voice.pieces]) for voice in (first, second)]
-    dash = 2  # "- " marks a change of speaker inside a cue
-    return (first, second) if all(width(line) + dash <= MAX_LINE for line in lines) else None
+    have_a_line_each = all(len(lines_of(voice, dashed(lead_of(voice)))) == 1 for voice in (first, second))
+    return (first, second) if have_a_line_each else None
 
 
 def _timed(cues: list[Cue], duration_ms: int | None) -> list[Cue]:
@@ -116,8 +125,3 @@ def _end_ms(cue: Cue, start_ms: int, limit_ms: int | None) -> int:
     wanted_ms = max(cue.end_ms, start_ms + columns * MS_PER_COLUMN)
     possible_ms = wanted_ms if limit_ms is None else min(wanted_ms, limit_ms)
     return min(max(possible_ms, start_ms + MIN_CUE_MS), start_ms + MAX_CUE_MS)
-
-
-def lines_of(voice: Voice, lead: str = "") -> list[str]:
-    """Return what a voice says as lines."""
-    return wrap(list(voice.pieces), lead)

@@ -15,13 +15,14 @@ import re
 from collections.abc import Iterator
 
 from storage.formats.caption_text import MAX_LINE, width
-from storage.formats.captions import Cue, Voice, cues_of, lines_of
+from storage.formats.captions import Cue, Voice, cues_of, dashed, lines_of
 from storage.formats.document import Document, DocumentUtterance, MalformedText
 from storage.formats.plain import clock, label, parse_clock, parse_label, with_colon, without_colon
 
 _BLOCK = re.compile(r"(?:\s*\d+\s*\n)?\s*(\S+) +--> +(\S+)[^\n]*\n?(.*)", re.DOTALL)
 _LABELLED = re.compile(r"([^:]+):(?: (.*))?")
 _IN_DIALOGUE = re.compile(r"- ([^:]+): (.*)")
+_ARROW = "→"
 _MAX_NAME = MAX_LINE - len("?:")
 _Speaker = tuple[str | None, bool]
 
@@ -31,7 +32,7 @@ def render(document: Document) -> str:
     blocks: list[str] = []
     speaker: _Speaker = (None, False)
     for number, cue in enumerate(cues_of(document, _lead), start=1):
-        lines = "\n".join(_lines(cue, speaker)).replace("-->", "→")
+        lines = "\n".join(_lines(cue, speaker)).replace("-->", _ARROW)
         blocks.append(f"{number}\n{clock(cue.start_ms, ',')} --> {clock(cue.end_ms, ',')}\n{lines}\n")
         speaker = cue.voices[-1].speaker, cue.voices[-1].is_uncertain
     return "\n".join(blocks)
@@ -55,7 +56,7 @@ def parse(text: str) -> Document:
 
 def _lead(voice: Voice) -> str:
     """Return the label and its colon; a dash in front would read as a change of speaker."""
-    name = without_colon(label(voice.speaker, is_uncertain=False))
+    name = without_colon(label(voice.speaker, is_uncertain=False)).replace("-->", _ARROW)
     name = name.lstrip("- ") or name
     while width(name) > _MAX_NAME:
         name = name[:-2].rstrip() + "…"
@@ -64,7 +65,7 @@ def _lead(voice: Voice) -> str:
 
 def _lines(cue: Cue, before: _Speaker) -> list[str]:
     if len(cue.voices) > 1:
-        return [line for voice in cue.voices for line in lines_of(voice, f"- {_lead(voice)}")]
+        return [line for voice in cue.voices for line in lines_of(voice, dashed(_lead(voice)))]
     (voice,) = cue.voices
     lines = lines_of(voice)
     is_labelled = (voice.speaker, voice.is_uncertain) != before or _LABELLED.fullmatch(lines[0])
