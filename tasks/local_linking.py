@@ -105,7 +105,7 @@ def _people_of_recording(
     apart = _apart(labels.channel[heard], labels.chunk_index[heard]) & (affinity < options.very_clear)
     people = _cluster(affinity, apart, options.same, bounds)
     groups = [heard[people == person].tolist() for person in range(people.max(initial=-1) + 1)]
-    groups += [[row] for row in rows.tolist() if not np.isfinite(vectors[row]).all()]
+    groups += [[row] for row in rows[~has_voice(vectors[rows])].tolist()]
     return sorted(groups, key=lambda group: min((int(labels.start_ms[row]), _key(labels, row)) for row in group))
 
 
@@ -146,13 +146,15 @@ def _table(labels: LabelColumns, vectors: ScoreArray, groups: list[list[int]]) -
     of_label = np.empty(len(labels), dtype=np.int64)
     recording_id = [labels.recording_id[group[0]] for group in groups]
     names: list[str] = []
+    voiced = has_voice(vectors)
     pooled = np.full((len(groups), vectors.shape[1]), np.nan)
     speech = np.zeros(len(groups), dtype=np.int64)
     for number, group in enumerate(groups):
         of_label[group] = number
         is_first = number == 0 or recording_id[number - 1] != recording_id[number]
         names.append("S0" if is_first else f"S{int(names[-1][1:]) + 1}")
-        heard = [row for row in sorted(group, key=lambda row: _key(labels, row)) if np.isfinite(vectors[row]).all()]
+        in_order = sorted(group, key=lambda row: _key(labels, row))  # sums of floats depend on it
+        heard = [row for row in in_order if voiced[row]]
         speech[number] = labels.speech_ms[heard or group].sum()
         if heard:
             pooled[number] = np.maximum(labels.speech_ms[heard], 1) @ vectors[heard]

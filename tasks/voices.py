@@ -89,5 +89,5 @@ def normalised(vectors: NDArray[np.floating]) -> ScoreArray:
 
 def has_voice(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Return which rows are fingerprints."""
-    usable: NDArray[np.bool_] = np.isfinite(vectors).all(axis=1)
+    usable: NDArray[np.bool_] = np.isfinite(vectors).all(axis=1) & (vectors.shape[1] > 0)
     return usable

@@ -93,6 +93,11 @@ def test_without_fingerprints_nobody_is_linked():
     assert np.isnan(links.margin).all()
 
 
+def test_vectors_without_length_are_no_fingerprints():
+    local = name_local_speakers(columns([row("r", "A", None), row("q", "A", None)], dim=0), COMMON_PRIOR)
+    assert link_speakers(local, COMMON_PRIOR).reason == ("no_fingerprint", "no_fingerprint")
+
+
 def test_an_empty_archive():
     _, links, speakers = link([])
     assert speakers == []
