@@ -100,7 +100,7 @@ def take_shards(plan: RunPlan, submit: Callable[[int], ShardFuture], tell: Tell)
             broken = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the other shards go on
             lost.append(f"shard {index + 1} of {len(plan.shards)}: {_in_words(error)}")
-            log.error("%s", lost[-1])  # noqa: TRY400 - the traceback is in the error's notes
+            log.error("%s", "\n".join([lost[-1], *_traceback(error)]))  # noqa: TRY400 - ours would say nothing
         if broken is None:
             running += _start_next(waiting, submit, finished)
         n_done += 1
@@ -231,3 +231,8 @@ def installed_versions() -> dict[str, str]:
 
 def _in_words(error: Exception) -> str:
     return str(error) if isinstance(error, VoxlakeError) else f"{type(error).__name__}: {error}"
+
+
+def _traceback(error: Exception) -> list[str]:
+    """Return where the worker met an error that nobody foresaw."""
+    return [] if isinstance(error, VoxlakeError) else getattr(error, "__notes__", [])

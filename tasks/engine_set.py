@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any, cast
 
@@ -42,6 +43,13 @@ class EngineSet:
 
     def _load(self, kind: EngineKind) -> Any:
         return _engine(kind, json_bytes(to_plain(self._spec.choice(kind))), self._spec.device)
+
+
+def load_engines(spec: RunSpec, kinds: Sequence[EngineKind]) -> None:
+    """Load engines of these kinds, so that the first shard of this process finds them ready."""
+    engines = EngineSet(spec)
+    for kind in kinds:
+        getattr(engines, kind)
 
 
 @lru_cache(maxsize=8)

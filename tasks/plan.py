@@ -14,6 +14,7 @@ from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.store import absolute_url, json_bytes, public_url
 from tasks.discover import discover
+from tasks.engines.registry import EngineKind
 from tasks.manifest import find_manifest, read_manifest
 from tasks.probe import probe
 from tasks.recipes import RecipeBook
@@ -124,6 +125,18 @@ def read_plan(lake: str, run_id: str) -> RunPlan:
     """Return a run's plan."""
     plan: RunPlan = from_plain(RunPlan, Lake(lake).store.read_json(f"plans/{run_id}.json"))
     return plan
+
+
+def engines_needed(plan: RunPlan) -> list[EngineKind]:
+    """Return the engines that the plan's shards will load; reading a recording always takes the detector."""
+    stages = {stage for shard in plan.shards for recording in shard.recordings for stage in recording.stages}
+    of_stage: dict[Stage, EngineKind] = {
+        "probe": "detector",
+        "transcribe": "transcriber",
+        "diarize": "diarizer",
+        "fingerprint": "embedder",
+    }
+    return [kind for stage, kind in of_stage.items() if stage in stages or (stages and stage == "probe")]
 
 
 def archive_key(spec: RunSpec) -> str:

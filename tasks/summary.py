@@ -8,7 +8,9 @@ from typing import Any
 
 from storage.catalog import open_catalog
 from storage.lake import Lake
+from storage.store import public_url
 from tasks.link import LinkReport
+from tasks.plan import RunPlan
 from tasks.publish import PublishReport
 from tasks.run_shard import ShardReport
 from tasks.shards import MINUTE_MS
@@ -57,6 +59,23 @@ class RunSummary:
         return counts
 
 
+def summary_json(summary: RunSummary) -> dict[str, Any]:
+    """Return the summary for programs."""
+    return {
+        "run_id": summary.run_id,
+        "archive": summary.archive,
+        "lake": summary.lake,
+        "profile": summary.profile,
+        "is_current": summary.is_current,
+        "counts": summary.counts(),
+        "audio_ms": summary.work.audio_ms,
+        "wall_ms": summary.wall_ms,
+        "stage_ms": dict(summary.work.stage_ms),
+        "failed": list(summary.failed),
+        "lost": list(summary.lost),
+    }
+
+
 def standing_failures(lake_url: str, archive: str, sources: Sequence[str]) -> list[Row]:
     """Return a row per failure that stands for one of these sources, under every name its bytes have there."""
     lake = Lake(lake_url)
@@ -89,6 +108,28 @@ def recording_rows(lake_url: str, archive: str, most: int = MOST_ROWS) -> list[R
             dict(zip(("source", "minutes", "status", "speakers", "utterances"), row, strict=True))
             for row in found.fetchall()
         ]
+
+
+def archive_name(url: str) -> str:
+    """Return the last part of a URL or path, as people call an archive or a lake."""
+    return public_url(url).rstrip("/").rsplit("/", 1)[-1] or "archive"
+
+
+def shard_title(name: str, index: int, plan: RunPlan) -> str:
+    """Return what a shard is called in the UI, such as ``samples · shard 2 of 3 · 4 recordings · 12 min``."""
+    shard = plan.shards[index]
+    size = f"{_n(len(shard.recordings), 'recording')} · {shard.audio_ms / MINUTE_MS:.0f} min"
+    return f"{name} · shard {index + 1} of {len(plan.shards)} · {size}"
+
+
+def plan_line(plan: RunPlan) -> str:
+    """Return one line that says what a run is about to do."""
+    if plan.is_current:
+        return "nothing to do"
+    return (
+        f"{plan.n_pending:,} of {_n(len(plan.listed), 'recording')} to do, {plan.audio_ms / MINUTE_MS:.0f} min of "
+        f"audio in {_n(len(plan.shards), 'shard')}, {_n(plan.spec.workers, 'worker')}"
+    )
 
 
 def headline(summary: RunSummary) -> str:

@@ -19,7 +19,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, ParamSpec, TypeVar
@@ -38,7 +38,13 @@ _pool: ContextVar[WorkerPool | None] = ContextVar("voxlake_workers", default=Non
 
 @contextmanager
 def open_workers(n_workers: int, n_threads: int) -> Iterator[WorkerPool]:
-    """Let ``call_in_worker`` use up to so many processes, started when first needed, until the block ends."""
+    """Let ``call_in_worker`` use up to so many processes, started when first needed, until the block ends.
+
+    Inside another such block the workers of that one are used.
+    """
+    if already := _pool.get():
+        yield already
+        return
     pool = WorkerPool(n_workers, n_threads)
     token = _pool.set(pool)
     try:
@@ -57,6 +63,12 @@ def call_in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
     """
     pool = _pool.get()
     return pool.call(function, *args, **kwargs) if pool else function(*args, **kwargs)
+
+
+def hear_our_loggers() -> None:
+    """Let our loggers speak from INFO on; Prefect attaches its handlers to them but leaves their level alone."""
+    for name in OUR_LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 class WorkerPool:
@@ -92,6 +104,16 @@ class WorkerPool:
         finally:
             self._free.put(worker)
         return result
+
+    def warm_up(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Start all workers now and have each call a function, without waiting for it; its errors come back later."""
+
+        def call() -> None:
+            with suppress(Exception):
+                self.call(function, *args, **kwargs)
+
+        for _ in range(self._free.qsize()):
+            threading.Thread(target=call, daemon=True).start()
 
     def close(self) -> None:
         """End all workers, also busy ones."""
@@ -180,9 +202,9 @@ class _PipeHandler(logging.handlers.QueueHandler):
 def _send_logs(pipe: Connection) -> threading.RLock:
     """Send what our loggers say; return the lock that keeps messages whole."""
     handler = _PipeHandler(pipe)  # type: ignore[arg-type]
+    hear_our_loggers()
     for name in OUR_LOGGERS:
         logger = logging.getLogger(name)
-        logger.setLevel(logging.INFO)
         logger.addHandler(handler)
         logger.propagate = False
     return handler.lock  # type: ignore[return-value]

@@ -1,0 +1,53 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from tasks.plan import RunPlan
+
+JsonFlag = Annotated[bool | None, Parameter(name="--json", negative="--no-json")]
+"""JSON as asked; by default where standard output is no terminal."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What can be said of a run beside where it reads and writes."""
+
+    profile: str | None = None
+    """Named choice of engines, see `voxlake engines`; `auto` takes the best that can run here."""
+    manifest: str | None = None
+    """File with hints on the recordings; found by itself at the archive's root."""
+    collection: str | None = None
+    """What recordings belong to that the manifest says nothing of."""
+    language: str | None = None
+    """ISO 639-1 code of recordings that the manifest says nothing of."""
+    workers: int | None = None
+    """Worker processes; all usable processors by default."""
+    config: str | None = None
+    """TOML file with settings; ./voxlake.toml by default."""
+    retry_failed: Annotated[bool, Parameter(negative="")] = False
+    """Also try again what failed for good before."""
+
+
+def plan_with(options: RunOptions, archive: str, lake: str) -> RunPlan:
+    """Return the plan of a run with these options; raises as ``plan_here``."""
+    from flows.launch import plan_here
+    from flows.settings import load_settings
+
+    settings = load_settings(
+        options.config, profile=options.profile, language=options.language, workers=options.workers
+    )
+    return plan_here(
+        settings,
+        archive,
+        lake,
+        manifest=options.manifest,
+        collection=options.collection,
+        retry_failed=options.retry_failed,
+    )

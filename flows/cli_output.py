@@ -1,0 +1,57 @@
+"""What commands print: tables for people, JSON for programs, one line for an error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def wants_json(asked: bool | None) -> bool:
+    """Return whether to print JSON: as asked, else where nobody is looking."""
+    return not sys.stdout.isatty() if asked is None else asked
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON value."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def print_rows(rows: Sequence[Row], columns: Sequence[str], *, title: str = "") -> None:
+    """Print rows as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", title_style="bold")
+    for column in columns:
+        is_number = any(isinstance(row[column], (int, float)) for row in rows)
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    console = Console()
+    console.print(table if rows else f"[bold]{title}[/bold]: none", highlight=False)
+
+
+def print_pairs(pairs: Mapping[str, Any]) -> None:
+    """Print names and values below each other."""
+    width = max(map(len, pairs))
+    for name, value in pairs.items():
+        sys.stdout.write(f"{name:<{width}}  {value}\n")
+
+
+def say(line: str) -> None:
+    """Print one line for people, beside the output proper."""
+    sys.stderr.write(f"{line}\n")
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
+    return escape(str(value))

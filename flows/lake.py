@@ -1,0 +1,36 @@
+"""Flow ``publish_lake``: make what is committed, and what ``link_speakers`` found, the tables that people query.
+
+It links first where ``link_speakers`` left nothing, or where the lake moved on since. Run it as often as you like:
+the same facts give the same tables.
+"""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.job import kept_link, latest_run_id, reduce_lake
+from tasks import steps
+from tasks.link import LinkReport
+from tasks.publish import PublishReport
+from tasks.workers import hear_our_loggers
+
+
+@flow(name="publish_lake", flow_run_name="publish {lake}", persist_result=False)
+def publish_lake(lake: str, run_id: str | None = None) -> PublishReport:
+    """Publish a lake.
+
+    Args:
+        lake: Folder or fsspec URL of the lake.
+        run_id: Run whose plan and options count; the latest by default.
+
+    Raises:
+        ConfigError: no run has planned anything there.
+        StorageError: the lake cannot be read or written.
+    """
+    hear_our_loggers()
+    run_id = run_id or latest_run_id(lake)
+    return reduce_lake(lake, run_id, _link_unless_kept, steps.publish).publish
+
+
+def _link_unless_kept(lake: str, run_id: str) -> LinkReport:
+    return kept_link(lake, run_id) or steps.link(lake, run_id)

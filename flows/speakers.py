@@ -1,0 +1,33 @@
+"""Flow ``link_speakers``: find the same voices across the lake again, without touching what the engines found.
+
+It links by the latest plan in the lake and leaves the result there for ``publish_lake``. Run it as often as you
+like: nobody sees new speakers before they are published.
+"""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.job import keep_link, latest_run_id
+from tasks import steps
+from tasks.link import LinkReport
+from tasks.workers import hear_our_loggers
+
+
+@flow(name="link_speakers", flow_run_name="link {lake}", persist_result=False)
+def link_speakers(lake: str, run_id: str | None = None) -> LinkReport:
+    """Link all fingerprints of a lake into speakers.
+
+    Args:
+        lake: Folder or fsspec URL of the lake.
+        run_id: Run whose plan and thresholds count; the latest by default.
+
+    Raises:
+        ConfigError: no run has planned anything there.
+        StorageError: the lake cannot be read or written.
+    """
+    hear_our_loggers()
+    run_id = run_id or latest_run_id(lake)
+    report = steps.link(lake, run_id)
+    keep_link(lake, run_id, report)
+    return report

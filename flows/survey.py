@@ -1,0 +1,79 @@
+"""What there is on this machine: versions, processors, profiles and engines."""
+
+from __future__ import annotations
+
+import platform
+import time
+from typing import Any
+
+from flows.job import installed_versions
+from flows.profiles import PROFILES, missing_engines
+from storage.errors import ConfigError, VoxlakeError
+from tasks.engines import registry
+from tasks.engines.registry import EngineKind
+from tasks.self_test import try_engine
+from tasks.threads import usable_cpus
+from tasks.workers import call_in_worker, open_workers
+
+Row = dict[str, Any]
+
+_FAKE = "fake"
+
+
+def machine() -> Row:
+    """Return versions of what is installed, and the processors that may be used."""
+    return {**installed_versions(), "system": platform.platform(), "usable processors": usable_cpus()}
+
+
+def profile_rows() -> list[Row]:
+    """Return the profiles, best first, and what keeps each from running."""
+    rows = []
+    for profile in PROFILES:
+        if not profile.is_hidden:
+            problems = missing_engines(profile)
+            rows.append(
+                {
+                    "profile": profile.name,
+                    "summary": profile.summary,
+                    "can_run": not problems,
+                    "problem": "; ".join(map(str, problems)),
+                }
+            )
+    return rows
+
+
+def engine_rows() -> list[Row]:
+    """Return every registered engine and what it says of itself; none is loaded."""
+    return [_engine_row(kind, name) for kind, name in _known_engines()]
+
+
+def tried_engines() -> list[Row]:
+    """Return every registered engine and how it did on a second of sound, tried in a process of its own."""
+    with open_workers(1, 1):
+        return [_tried_row(kind, name) for kind, name in _known_engines()]
+
+
+def _known_engines() -> list[tuple[EngineKind, str]]:
+    return [(kind, name) for kind in registry.KINDS for name in registry.names(kind) if name != _FAKE]
+
+
+def _engine_row(kind: EngineKind, name: str) -> Row:
+    row: Row = {"kind": kind, "engine": name, "summary": "", "languages": "", "licence": "", "needs": ""}
+    try:
+        engine = registry.find(kind, name)
+        info = engine.info
+        row |= {"summary": info.summary, "languages": info.languages, "licence": info.licence, "needs": info.needs}
+        engine.identify({})
+    except ConfigError as problem:
+        return row | {"installed": False, "needs": problem.remedy or problem.problem}
+    return row | {"installed": True}
+
+
+def _tried_row(kind: EngineKind, name: str) -> Row:
+    row: Row = {"kind": kind, "engine": name}
+    begun = time.monotonic()
+    try:
+        result = call_in_worker(try_engine, kind, name, "cpu")
+    except VoxlakeError as problem:
+        return row | {"works": False, "result": problem.problem, "seconds": None, "remedy": problem.remedy}
+    return row | {"works": True, "result": result, "seconds": round(time.monotonic() - begun, 1), "remedy": ""}

@@ -1,0 +1,114 @@
+"""Every Prefect task of the project: what it is called, when it is tried again, how it is tagged. One screen of policy.
+
+Nothing is cached and nothing persisted: what is done is what the lake says is committed. Steps take URLs and numbers
+and return counts. Tags let an operator limit them (``prefect concurrency-limit create voxlake-shard 4``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypedDict, cast
+from uuid import UUID
+
+from prefect import Task, get_run_logger, task
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+
+from storage.errors import is_transient
+from tasks.link import LinkReport, link_lake
+from tasks.publish import PublishReport, publish_lake
+from tasks.retries import RETRY_DELAYS_S
+from tasks.run_shard import ShardReport, run_shard
+from tasks.summary import MOST_ROWS, RunSummary, headline, markdown, recording_rows, standing_failures
+from tasks.workers import call_in_worker
+
+
+def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Return whether the same call may succeed later."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, BaseException) and is_transient(error)
+
+
+class _Policy(TypedDict):
+    retries: int
+    retry_delay_seconds: list[float]
+    retry_condition_fn: Any
+    cache_policy: Any
+    persist_result: bool
+
+
+_POLICY: _Policy = {
+    "retries": len(RETRY_DELAYS_S),
+    "retry_delay_seconds": list(RETRY_DELAYS_S),
+    "retry_condition_fn": _may_pass,
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+}
+
+
+def _transcribe_shard(lake: str, run_id: str, shard_index: int, title: str) -> ShardReport:  # noqa: ARG001 - the name
+    """Take one shard of a run's plan through its stages and commit its facts."""
+    return call_in_worker(run_shard, lake, run_id, shard_index)
+
+
+def _link(lake: str, run_id: str) -> LinkReport:
+    """Find the same voices across all recordings of the lake."""
+    report = link_lake(lake, run_id)
+    get_run_logger().info(
+        "%d speakers: %d new, %d merged, %d split; %d voices without a speaker",
+        *(report.n_speakers, report.n_new, report.n_merged, report.n_split, report.n_unlinked),
+    )
+    return report
+
+
+def _publish(lake: str, run_id: str, link: LinkReport) -> PublishReport:
+    """Make what is committed and linked the tables that people query."""
+    report = publish_lake(lake, run_id, link)
+    get_run_logger().info(
+        "publication %d: %d recordings, %d of %d parts written anew",
+        *(report.number, report.n_recordings, report.n_parts_written, report.n_parts),
+    )
+    return report
+
+
+transcribe_shard = task(name="transcribe shard", task_run_name="{title}", tags=["voxlake", "voxlake-shard"], **_POLICY)(
+    _transcribe_shard
+)
+
+link = task(name="link", task_run_name="link speakers", tags=["voxlake"], **_POLICY)(_link)
+
+# A lost race needs another link first, so the flow decides; waiting would not help.
+publish = task(
+    name="publish", task_run_name="publish lake", tags=["voxlake"], cache_policy=NO_CACHE, persist_result=False
+)(_publish)
+
+
+def show(summary: RunSummary, lake: str, key: str) -> None:
+    """Leave the summary, the recordings and the failures as artifacts of the flow run."""
+    create_markdown_artifact(markdown(summary), key=f"{key}-summary", description=headline(summary))
+    create_table_artifact(
+        recording_rows(lake, summary.archive),
+        key=f"{key}-recordings",
+        description=f"Up to {MOST_ROWS} recordings of {summary.archive}; the lake has all of them.",
+    )
+    create_table_artifact(
+        standing_failures(lake, summary.archive, summary.failed)[:MOST_ROWS],
+        key=f"{key}-failures",
+        description=f"{len(summary.failed)} recordings of {summary.archive} stand as failed.",
+    )
+
+
+def progress_bar(key: str, description: str) -> Callable[[int, int], None]:
+    """Return what moves a new progress bar, given how many of how many shards are done."""
+    bar = cast(UUID, create_progress_artifact(progress=0.0, key=f"{key}-progress", description=description))
+
+    def move(n_done: int, n: int) -> None:
+        update_progress_artifact(bar, progress=100.0 * n_done / n)
+
+    return move
