@@ -26,6 +26,7 @@ from storage.records import (
 from tasks.engines import ge2e, voice_clustering
 from tasks.engines.base import EngineIdentity, EngineInfo
 from tasks.engines.options import canonical_json, parse_options
+from tasks.engines.speech_edges import tightened
 from tasks.engines.weights import digest_files
 
 _NAME: Final = "resemblyzer"
@@ -108,8 +109,9 @@ class ResemblyzerDiarizer:
         return [self._diarize(clip, context) for clip, context in zip(clips, contexts, strict=True)]
 
     def _diarize(self, clip: Clip, context: ClipContext) -> Diarization:
-        cells = _cells(context.speech, duration_ms(clip), self._options.step_ms)
-        vectors = self._vectors(np.nan_to_num(clip, posinf=0.0, neginf=0.0), cells)
+        finite = clip if np.isfinite(clip).all() else np.nan_to_num(clip, posinf=0.0, neginf=0.0)
+        cells = _cells(tightened(context.speech, finite), self._options.step_ms)
+        vectors = self._vectors(finite, cells)
         heard = np.flatnonzero(np.isfinite(vectors).all(axis=1))
         cells, vectors = [cells[i] for i in heard], vectors[heard]
         turns = _turns(cells, *self._voices(cells, vectors, context.speakers))
@@ -210,16 +212,13 @@ def _window_starts(n_frames: int, step: int) -> np.ndarray:
     return np.arange(0, max(last, 0) + 1, step)
 
 
-def _cells(speech: Sequence[Span], clip_ms: int, step_ms: int) -> list[Span]:
+def _cells(speech: Sequence[Span], step_ms: int) -> list[Span]:
     """Return the speech cut into cells of about ``step_ms``, each of one voice as far as we can hear."""
     cells = []
     for span in speech:
-        start, end = span.start_ms, min(span.end_ms, clip_ms)
-        if end <= start:
-            continue
-        n_cells = max(1, round((end - start) / step_ms))
-        edges = [start + (end - start) * i // n_cells for i in range(n_cells + 1)]
-        cells += [Span(start_ms=a, end_ms=b) for a, b in pairwise(edges)]
+        n_cells = max(1, round(span.duration_ms / step_ms))
+        edges = [span.start_ms + span.duration_ms * i // n_cells for i in range(n_cells + 1)]
+        cells += [Span(start_ms=start_ms, end_ms=end_ms) for start_ms, end_ms in pairwise(edges)]
     return cells
 
 
