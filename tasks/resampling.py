@@ -28,6 +28,8 @@ class BlockResampler:
         self._n_channels = n_channels if n_channels <= MAX_SEPARATE_CHANNELS else 1
         self._kind: tuple[int, str, str] | None = None
         self._resampler: AudioResampler | None = None
+        self._waiting: list[AudioFrame] = []
+        self._n_waiting = 0
 
     def push(self, frame: AudioFrame) -> Iterator[FloatArray]:
         """Yield the blocks that are complete, shape ``(n_channels, n)``."""
@@ -35,15 +37,20 @@ class BlockResampler:
         if kind != self._kind:
             yield from self.flush()
             self._kind = kind
-            packing = "fltp" if frame.layout.nb_channels <= _MAX_PLANES else "flt"
-            self._resampler = AudioResampler(packing, frame.layout, SAMPLE_RATE_HZ, frame_size=BLOCK_SAMPLES)
+            self._resampler = None if _needs_nothing(frame) else _resampler(frame)
         if self._resampler:
             yield from self._blocks(self._resampler.resample(frame))
+            return
+        if self._n_waiting + frame.samples > BLOCK_SAMPLES:
+            yield from self._joined()
+        self._waiting.append(frame)
+        self._n_waiting += frame.samples
 
     def flush(self) -> Iterator[FloatArray]:
         """Yield what is left inside; later frames start anew."""
         if self._resampler:
             yield from self._blocks(self._resampler.resample(None))
+        yield from self._joined()
         self._resampler = self._kind = None
 
     def silence(self, until_sample: int) -> Iterator[FloatArray]:
@@ -53,6 +60,13 @@ class BlockResampler:
             n = min(BLOCK_SAMPLES, until_sample - self.n_samples)
             self.n_samples += n
             yield np.zeros((self._n_channels, n), np.float32)
+
+    def _joined(self) -> Iterator[FloatArray]:
+        if self._waiting:
+            samples = np.concatenate([frame.to_ndarray() for frame in self._waiting], axis=1, dtype=np.float32)
+            self._waiting, self._n_waiting = [], 0
+            self.n_samples += samples.shape[1]
+            yield self._shaped(samples, len(samples))
 
     def _blocks(self, frames: list[AudioFrame]) -> Iterator[FloatArray]:
         for frame in frames:
@@ -66,3 +80,14 @@ class BlockResampler:
         if len(samples) != self._n_channels:
             samples = np.repeat(samples.mean(axis=0, keepdims=True), self._n_channels, axis=0)
         return samples
+
+
+def _needs_nothing(frame: AudioFrame) -> bool:
+    return (
+        frame.sample_rate == SAMPLE_RATE_HZ and frame.format.name == "fltp" and frame.layout.nb_channels <= _MAX_PLANES
+    )
+
+
+def _resampler(frame: AudioFrame) -> AudioResampler:
+    packing = "fltp" if frame.layout.nb_channels <= _MAX_PLANES else "flt"
+    return AudioResampler(packing, frame.layout, SAMPLE_RATE_HZ, frame_size=BLOCK_SAMPLES)
