@@ -97,14 +97,25 @@ def _first_groups(vectors: Scores, fewest: int) -> Labels:
 
 
 def _dissolved(vectors: Scores, labels: Labels, fewest: int) -> Labels:
-    """Return the labels with the members of groups too small moved to the nearest group that stays."""
-    sizes = np.bincount(labels)
-    n_staying = max(int((sizes >= _FEWEST_VECTORS).sum()), min(fewest, len(sizes)))
-    if n_staying == len(sizes):
-        return labels
-    staying = np.sort(np.argsort(-sizes, kind="stable")[:n_staying])
-    nearest = staying[_similarity_to_voices(vectors, labels)[:, staying].argmax(axis=1)]
-    return _compact(np.where(np.isin(labels, staying), labels, nearest))
+    """Return the labels without groups too small: the smallest first, its members go to the nearest that is left.
+
+    One after another, so that crumbs of one voice gather into a group that stays.
+    """
+    labels = labels.copy()
+    members = _members(labels)
+    sizes, sums = members.sum(axis=1), members @ vectors
+    for _ in range(len(sizes) - fewest):
+        smallest = int(np.where(sizes > 0, sizes, np.inf).argmin())
+        if sizes[smallest] >= _FEWEST_VECTORS:
+            break
+        sizes[smallest] = 0
+        left = np.flatnonzero(sizes)
+        centres = sums[left] / np.linalg.norm(sums[left], axis=1, keepdims=True)
+        moving = np.flatnonzero(labels == smallest)
+        labels[moving] = left[(vectors[moving] @ centres.T).argmax(axis=1)]
+        np.add.at(sizes, labels[moving], 1)
+        np.add.at(sums, labels[moving], vectors[moving])
+    return _compact(labels)
 
 
 def _settled(vectors: Scores, labels: Labels, change: Scores, fewest: int) -> Labels:
