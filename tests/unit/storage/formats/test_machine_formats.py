@@ -57,6 +57,7 @@ def test_an_escaped_name_is_one_field_and_comes_back(name: str) -> None:
         ("100%", "100%"),
         ("%20", "%2520"),
         (";x", "%3Bx"),
+        ("\ufeffx", "%EF%BB%BFx"),
         ("a\u00a0b", "a%C2%A0b"),
     ],
 )

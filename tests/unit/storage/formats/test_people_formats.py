@@ -345,6 +345,16 @@ def test_the_earlier_of_two_voices_is_cut_short() -> None:
     ]
 
 
+def test_an_interjection_comes_where_it_was_said() -> None:
+    timed = words((0, 1_000, "I"), (1_000, 2_000, "stayed."), (6_000, 7_000, "Then"), (7_000, 8_000, "left."))
+    talk = utterance(0, 8_000, "S1", "I stayed. Then left.", words=timed)
+    assert [text for _, _, text in cues(talk, utterance(4_000, 4_500, "S2", "Why?"))] == [
+        "I stayed.",
+        "Why?",
+        "Then left.",
+    ]
+
+
 def test_voices_that_start_together_and_are_long_follow_each_other() -> None:
     long = "I was going to say something longer, but here"
     both = cues(utterance(0, 5_000, "S1", long), utterance(100, 5_000, "S2", long))
