@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -17,6 +18,7 @@ from flows.profiles import resolve_profile
 from storage.errors import ConfigError
 from storage.lake import new_run_id
 from storage.records import ChannelMode
+from storage.store import public_url
 from tasks.attribute import AttributeOptions
 from tasks.chunking import ChunkOptions
 from tasks.cutting import CutOptions
@@ -119,8 +121,10 @@ def build_spec(
     """Return all options of a new run.
 
     Raises:
-        ConfigError: there is no such profile, or none can run here.
+        ConfigError: there is no such profile, none can run here, or an address carries credentials.
     """
+    for url in filter(None, (archive, lake, manifest)):
+        _refuse_credentials(url)
     profile = resolve_profile(settings.profile).profile
     same = {field.name for field in dataclasses.fields(RunSpec)} & set(Settings.model_fields) - set(KINDS) - {"profile"}
     started_at = datetime.now(UTC)
@@ -136,6 +140,17 @@ def build_spec(
         **{kind: getattr(settings, kind).over(profile.engines[kind]) for kind in KINDS},
         **{name: getattr(settings, name) for name in same},
     )
+
+
+def _refuse_credentials(url: str) -> None:
+    """Keep secrets out of plans, records and logs, where addresses go."""
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise ConfigError(
+            f"address {public_url(url)!r}",
+            "carries credentials",
+            "give them in the environment that your storage reads",
+        )
 
 
 def _config_path(config: str | None) -> Path | None:

@@ -1,0 +1,111 @@
+"""Where settings come from, and which are refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from flows.profiles import PROFILES, resolve_profile
+from flows.settings import build_spec, load_settings
+from storage.errors import ConfigError
+from tasks.chunking import ChunkOptions
+from tasks.spec import RunSpec, from_plain, to_plain
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VOXLAKE_CONFIG", raising=False)
+
+
+def write(path, text):
+    path.write_text(text)
+    return str(path)
+
+
+def test_explicit_over_environment_over_file_over_default(tmp_path, monkeypatch):
+    file = write(tmp_path / "a.toml", 'language = "fr"\nworkers = 3\nthreads = 4\n')
+    monkeypatch.setenv("VOXLAKE_WORKERS", "5")
+    monkeypatch.setenv("VOXLAKE_LANGUAGE", "de")
+    settings = load_settings(file, language="en", workers=None)
+    assert (settings.language, settings.workers, settings.threads) == ("en", 5, 4)
+    assert settings.commit_minutes == 20.0
+
+
+def test_file_in_the_working_directory_is_found(tmp_path):
+    write(tmp_path / "voxlake.toml", "workers = 7")
+    assert load_settings().workers == 7
+
+
+def test_file_named_by_the_environment_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("VOXLAKE_CONFIG", write(tmp_path / "b.toml", "workers = 9"))
+    assert load_settings().workers == 9
+
+
+def test_nested_options_come_from_variables(monkeypatch):
+    monkeypatch.setenv("VOXLAKE_CHUNKING__TARGET_MS", "300000")
+    monkeypatch.setenv("VOXLAKE_TRANSCRIBER__OPTIONS__ACCENT", "!")
+    spec = build_spec(load_settings(profile="fake"), "archive", "lake")
+    assert spec.chunking == ChunkOptions(target_ms=300_000)
+    assert spec.transcriber.options == {"accent": "!"}
+
+
+def test_another_engine_starts_from_its_own_options(tmp_path):
+    file = write(tmp_path / "c.toml", '[diarizer]\nname = "other"\n[diarizer.options]\nx = 1\n')
+    spec = build_spec(load_settings(file, profile="fake"), "archive", "lake")
+    assert (spec.diarizer.name, spec.diarizer.options) == ("other", {"x": 1})
+    assert spec.embedder.name == "fake"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("workers = 0", "workers"),
+        ("wrokers = 1", "wrokers"),
+        ("[linking]\nsam = 1", "it knows same"),
+        ("[chunking]\nmax_ms = 1", "no room"),
+        ("[transcriber]\noption = 1", "transcriber.option"),
+        ("a = [", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, text, named):
+    with pytest.raises(ConfigError, match=named):
+        load_settings(write(tmp_path / "d.toml", text))
+
+
+def test_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        load_settings(str(tmp_path / "none.toml"))
+
+
+def test_unknown_profile_lists_the_others_but_not_the_hidden():
+    with pytest.raises(ConfigError, match="auto, embedded") as caught:
+        resolve_profile("nothing")
+    assert "fake" not in str(caught.value)
+
+
+def test_auto_never_takes_a_hidden_profile(monkeypatch):
+    monkeypatch.setattr("flows.profiles.PROFILES", tuple(p for p in PROFILES if p.is_hidden))
+    with pytest.raises(ConfigError):
+        resolve_profile("auto")
+
+
+def test_auto_says_in_one_line_what_it_took_and_why(monkeypatch):
+    shown = replace(resolve_profile("fake").profile, name="best", is_hidden=False)
+    absent = replace(shown, name="absent", engines={"detector": replace(shown.engines["detector"], name="absent")})
+    monkeypatch.setattr("flows.profiles.PROFILES", (absent, shown))
+    chosen = resolve_profile("auto")
+    assert chosen.profile.name == "best"
+    assert "absent cannot run here" in chosen.reason
+    assert "\n" not in chosen.reason
+
+
+@pytest.mark.parametrize("url", ["s3://user:secret@bucket/a", "https://token@host/a"])
+def test_credentials_in_addresses_are_refused(url):
+    with pytest.raises(ConfigError, match="credentials") as caught:
+        build_spec(load_settings(profile="fake"), url, "lake")
+    assert "secret" not in str(caught.value)
+
+
+def test_spec_crosses_processes_as_json():
+    spec = build_spec(load_settings(profile="fake", workers=2), "archive", "lake", collection="c")
+    assert from_plain(RunSpec, to_plain(spec)) == spec

@@ -1,0 +1,91 @@
+"""Worker processes: they answer, raise, log and die without harm to others."""
+
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from storage.errors import UnknownEngine, WorkerDied
+from tasks.engines import registry
+from tasks.workers import call_in_worker, open_workers
+
+
+def test_without_workers_the_call_is_made_here():
+    assert call_in_worker(os.getpid) == os.getpid()
+
+
+def test_workers_are_other_processes_that_stay():
+    with open_workers(1, 1):
+        first, second = call_in_worker(os.getpid), call_in_worker(os.getpid)
+    assert first == second != os.getpid()
+
+
+def test_threads_are_limited_before_anything_is_loaded():
+    with open_workers(1, 3):
+        assert call_in_worker(os.getenv, "OMP_NUM_THREADS") == "3"
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_block_inside_another_uses_its_workers():
+    with open_workers(1, 1):
+        outer = call_in_worker(os.getpid)
+        with open_workers(1, 1):
+            assert call_in_worker(os.getpid) == outer
+        assert call_in_worker(os.getpid) == outer
+
+
+def test_errors_come_back_with_their_traceback():
+    with open_workers(1, 1), pytest.raises(ValueError, match="math domain") as caught:
+        call_in_worker(math.sqrt, -1)
+    assert any("Traceback" in note for note in caught.value.__notes__)
+
+
+def test_our_errors_keep_their_parts():
+    with open_workers(1, 1), pytest.raises(UnknownEngine) as caught:
+        call_in_worker(registry.find, "detector", "ear")
+    assert (caught.value.subject, caught.value.problem) == ("detector 'ear'", "no such engine")
+
+
+def test_a_killed_worker_loses_its_call_and_nothing_else():
+    with open_workers(2, 1):
+        pid = call_in_worker(os.getpid)
+        with pytest.raises(WorkerDied, match="killed"):
+            call_in_worker(signal.raise_signal, signal.SIGKILL)
+        assert call_in_worker(os.getpid) != pid
+
+
+def test_what_workers_log_is_logged_here(caplog):
+    with caplog.at_level(logging.INFO), open_workers(1, 1):
+        call_in_worker(logging.getLogger("tasks.test").info, "heard %d", 7)
+    assert "heard 7" in caplog.text
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_workers_end_when_their_parent_is_killed():
+    script = (
+        "import os, time\nfrom tasks.workers import *\n"
+        "with open_workers(1, 1) as pool:\n"
+        "    print(call_in_worker(os.getpid), flush=True)\n    call_in_worker(time.sleep, 600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(100):
+        if not is_running(worker):
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker outlived its parent")
+
+
+def is_running(pid):
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
