@@ -41,10 +41,14 @@ class VoxlakeError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    @property
+    def reason(self) -> str:
+        """Problem and remedy, for where the subject stands beside it."""
+        return f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+
     def __str__(self) -> str:
         """Return one line: subject, problem, remedy."""
-        line = f"{self.subject}: {self.problem}"
-        return f"{line}; {self.remedy}" if self.remedy else line
+        return f"{self.subject}: {self.reason}"
 
 
 class ConfigError(VoxlakeError):

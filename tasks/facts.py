@@ -110,7 +110,6 @@ class RecordingFacts:
         """Add a failure of the recording, or of one span of it."""
         if is_transient(error):
             self.retried.add(stage)
-        remedy = f"; {error.remedy}" if error.remedy else ""
         self.failures.append(
             {
                 "archive": self.archive,
@@ -118,7 +117,7 @@ class RecordingFacts:
                 "stage": stage,
                 "recipe": self.recipes[stage],
                 "error": type(error).__name__,
-                "message": f"{error.problem}{remedy}",
+                "message": error.reason,
                 "is_transient": is_transient(error),
                 "at": datetime.now(UTC),
                 "start_ms": span.start_ms if span else None,

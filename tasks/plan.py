@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
-from storage.errors import RecordingError
-from storage.lake import Lake, LakeState
+from storage.errors import RecordingError, is_transient
+from storage.lake import Lake, LakeState, Sighting
 from storage.publishing import is_mirrored
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
@@ -62,12 +63,24 @@ class ListedSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListingProblem:
+    """Something in the archive that cannot even be listed as a recording."""
+
+    source: str
+    error: str
+    """Class name from ``storage.errors``."""
+    message: str
+    is_transient: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
     """All that the steps of one run need to know; written to the lake once, read by every worker."""
 
     spec: RunSpec
     shards: tuple[Shard, ...]
     listed: tuple[ListedSource, ...]
+    problems: tuple[ListingProblem, ...]
     n_ignored: int
     """Files of the archive that are neither audio nor video by their suffix."""
     basis: str
@@ -101,15 +114,17 @@ def plan_run(spec: RunSpec) -> RunPlan:
         ListedSource(obj=obj, hints=_with_collection(hints.get(obj.source, _NO_HINTS), spec)) for obj in listing.objects
     )
     lake = Lake(spec.lake)
+    problems = tuple(_problem(error) for error in listing.problems)
     state = lake.state()
     retried = _failed_recordings(lake, state) if spec.retry_failed else frozenset()
     pending = _probe_all(spec.archive, _pending(spec, listed, state, recipes, retried))
-    basis = _basis(spec, listed, recipes)
+    basis = _basis(spec, listed, problems, recipes)
     published = state.publication.bases.get(archive_key(spec)) if state.publication else None
     return RunPlan(
         spec=spec,
         shards=_shards(spec, pending),
         listed=listed,
+        problems=problems,
         n_ignored=listing.n_ignored,
         basis=basis,
         is_current=not pending and published == basis and _is_published(lake, state),
@@ -117,8 +132,12 @@ def plan_run(spec: RunSpec) -> RunPlan:
 
 
 def write_plan(plan: RunPlan) -> None:
-    """Write the plan where the run's workers find it."""
-    Lake(plan.spec.lake).store.put_json(f"plans/{plan.spec.run_id}.json", to_plain(plan))
+    """Write the plan where the run's workers find it, and commit what was met while listing."""
+    lake = Lake(plan.spec.lake)
+    lake.store.put_json(f"plans/{plan.spec.run_id}.json", to_plain(plan))
+    if plan.problems:
+        rows = {"failures": [_failure_row(plan, problem) for problem in plan.problems]}
+        lake.write_commit(plan.spec.run_id, rows, [], [_sighting(plan, problem) for problem in plan.problems])
 
 
 def read_plan(lake: str, run_id: str) -> RunPlan:
@@ -147,6 +166,37 @@ def archive_key(spec: RunSpec) -> str:
 def _is_published(lake: Lake, state: LakeState) -> bool:
     publication = state.publication
     return publication is not None and not state.has_unpublished_commits and is_mirrored(lake, publication)
+
+
+def _problem(error: RecordingError) -> ListingProblem:
+    return ListingProblem(
+        source=error.subject, error=type(error).__name__, message=error.reason, is_transient=is_transient(error)
+    )
+
+
+def _failure_row(plan: RunPlan, problem: ListingProblem) -> dict[str, Any]:
+    return {
+        "archive": archive_key(plan.spec),
+        "source": problem.source,
+        "stage": "probe",
+        "recipe": "",
+        "run_id": plan.spec.run_id,
+        "error": problem.error,
+        "message": problem.message,
+        "is_transient": problem.is_transient,
+        "at": plan.spec.started_at,
+    }
+
+
+def _sighting(plan: RunPlan, problem: ListingProblem) -> Sighting:
+    return Sighting(
+        archive=archive_key(plan.spec),
+        source=problem.source,
+        size_bytes=0,
+        mark="",
+        recording_id=None,
+        at=plan.spec.started_at,
+    )
 
 
 def reduce_options(spec: RunSpec) -> tuple[object, ...]:
@@ -228,10 +278,12 @@ def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, 
     return tuple(Shard(recordings=tuple(group)) for group in groups)
 
 
-def _basis(spec: RunSpec, listed: Sequence[ListedSource], recipes: RecipeBook) -> str:
+def _basis(
+    spec: RunSpec, listed: Sequence[ListedSource], problems: Sequence[ListingProblem], recipes: RecipeBook
+) -> str:
     digest = hashlib.sha256()
     digest.update(json_bytes([to_plain(option) for option in reduce_options(spec)]))
-    digest.update(json_bytes(recipes.identities()))
+    digest.update(json_bytes([recipes.identities(), to_plain(problems)]))
     plain_hints: dict[SourceHints, str] = {}
     for source in listed:
         if source.hints not in plain_hints:

@@ -96,7 +96,7 @@ class _Shown:
         self.run_id = plan.spec.run_id
         self.selected = {one.recording_id: one for one in selected}
         self.speakers = _speakers_by_recording(lake, link)
-        self.failures = _standing_failures(lake, state, self.selected)
+        self.failures = _standing_failures(lake, state, plan, self.selected)
         keys = [key for one in selected for key in one.keys("probe")]
         recordings = lake.facts("recordings", state, keys).to_pylist()
         self.recordings: dict[str, Row] = {row["recording_id"]: row for row in recordings}
@@ -157,15 +157,20 @@ def _speakers_by_recording(lake: Lake, link: LinkReport) -> dict[str, RecordingS
     }
 
 
-def _standing_failures(lake: Lake, state: LakeState, selected: Mapping[str, SelectedRecording]) -> list[Row]:
+def _standing_failures(
+    lake: Lake, state: LakeState, plan: RunPlan, selected: Mapping[str, SelectedRecording]
+) -> list[Row]:
     """Return the failures that still hold: of recipes that are shown, or of what has not been done since."""
     standing: dict[tuple[Any, ...], Row] = {}
     known = {sighting.recording_id for sighting in state.sightings.values()}
+    archive = archive_key(plan.spec)
+    present = {source.obj.source for source in plan.listed} | {problem.source for problem in plan.problems}
     for commit_id, row in lake.all_failures(state):
         recording_id, key = row["recording_id"], (row["recording_id"], row["stage"], row["recipe"])
         if recording_id is None:
             sighting = state.sightings.get((row["archive"], row["source"]))
-            holds = sighting is not None and sighting.recording_id is None
+            is_gone = row["archive"] == archive and row["source"] not in present
+            holds = sighting is not None and sighting.recording_id is None and not is_gone
         elif recording_id not in known:
             holds = False
         elif key in state.done:

@@ -289,3 +289,15 @@ def test_names_reach_back(archive, lake):
     assert query(
         lake, "SELECT count(DISTINCT recording_id) FROM transcripts WHERE speaker_name = 'Grace O''Malley'"
     ) == [(2,)]
+
+
+def test_what_cannot_be_listed_is_a_failure_until_it_is_gone(archive, lake, tmp_path):
+    outside = write_wav(tmp_path / "outside.wav", conversation(300))
+    (archive / "link.wav").symlink_to(outside)
+    first = run_whole(fake_spec(archive, lake))
+    assert first.published.n_failed == 1
+    assert query(lake, "SELECT source, recording_id FROM failures") == [("link.wav", None)]
+    assert run_whole(fake_spec(archive, lake)).plan.is_current
+    (archive / "link.wav").unlink()
+    assert run_whole(fake_spec(archive, lake)).published.n_failed == 0
+    assert query(lake, "SELECT count(*) FROM failures") == [(0,)]
