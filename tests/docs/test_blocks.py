@@ -1,0 +1,64 @@
+"""What the README and the docs show is run: SQL, Python, shell and TOML."""
+
+import runpy
+import subprocess
+import tomllib
+
+import duckdb
+import pytest
+
+from flows.settings import Settings
+from storage.catalog import open_catalog
+from tests.docs.blocks import blocks
+from tests.docs.conftest import environment
+
+NOT_RUN = {}
+"""First commands of shell blocks that are not run, and why."""
+LANGUAGES = {"", "csv", "mermaid", "python", "sh", "sql", "text", "toml"}
+
+
+def named(*languages):
+    return pytest.mark.parametrize("block", blocks(*languages), ids=lambda block: block.name)
+
+
+def test_blocks_are_of_languages_that_somebody_checks():
+    assert {block.language for block in blocks()} <= LANGUAGES
+
+
+@named("sql")
+def test_queries_answer(block, place, monkeypatch):
+    monkeypatch.chdir(place)
+    with open_catalog("lake") as catalog:
+        try:
+            rows = catalog.execute(block.text).fetchall()
+        except duckdb.Error as problem:
+            pytest.fail(f"{block.name}: {problem}")
+    assert rows or "may-be-empty" in block.marks
+
+
+@named("python")
+def test_python_runs(block, place, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(place)
+    script = tmp_path / "block.py"
+    script.write_text(block.text)
+    runpy.run_path(str(script))
+    assert "not-printing" in block.marks or capsys.readouterr().out
+
+
+@named("sh")
+def test_commands_run(block, place):
+    first = block.text.splitlines()[0]
+    if first in NOT_RUN:
+        pytest.skip(NOT_RUN[first])
+    script = f"set -euo pipefail\n{block.text}"
+    answer = subprocess.run(
+        ["bash", "-c", script], cwd=place, env=environment(place), check=False, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, f"{block.name}\n{answer.stdout}\n{answer.stderr}"
+
+
+@named("toml")
+def test_settings_files_are_valid(block, monkeypatch):
+    values = tomllib.loads(block.text)
+    assert values
+    Settings.model_validate(values)
