@@ -24,7 +24,7 @@ def query_lake(lake_url: str, query: str) -> pa.Table:
     with open_catalog(lake_url) as catalog:
         try:
             answer = catalog.execute(query)
-            return answer.fetch_arrow_table() if answer.description else pa.table({})
+            return answer.to_arrow_table() if answer.description else pa.table({})
         except duckdb.Error as cause:
             problem = str(cause).strip().splitlines()[0]
             raise ConfigError("query", problem, "docs/tables.md lists every view and column") from cause
