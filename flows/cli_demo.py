@@ -14,9 +14,9 @@ _QUERIES = {
         "SELECT speaker_id, count(DISTINCT recording_id) AS recordings, "
         "round(sum(end_ms - start_ms) / 60000, 1) AS minutes FROM transcripts GROUP BY 1 ORDER BY 3 DESC"
     ),
-    "Where was the machine unsure?": (
-        "SELECT source, start_ms, local_speaker, round(speaker_confidence, 2) AS confidence, text "
-        "FROM transcripts WHERE speaker_uncertain ORDER BY source, start_ms LIMIT 5"
+    "Where is the machine least sure of the words?": (
+        "SELECT source, start_ms, local_speaker, round(confidence, 2) AS confidence, text "
+        "FROM transcripts ORDER BY transcripts.confidence, source, start_ms LIMIT 5"
     ),
 }
 _SHOWN_UTTERANCES = 12

@@ -23,7 +23,7 @@ def engines(*, json: JsonFlag = None) -> int:
         print_json(rows)
         return 0
     print_rows(rows["profiles"], ("profile", "summary", "can_run", "problem"), title="profiles, best first")
-    columns = ("kind", "engine", "installed", "summary", "languages", "licence", "needs")
+    columns = ("kind", "engine", "installed", "summary", "languages", "needs")
     print_rows(rows["engines"], columns, title="engines")
     return 0
 

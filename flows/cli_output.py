@@ -9,6 +9,9 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
+_SHORT = 14
+"""Characters up to which a cell is never broken."""
+
 
 def wants_json(asked: bool | None) -> bool:
     """Return whether to print JSON: as asked, else where nobody is looking."""
@@ -28,11 +31,12 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], *, title: str = "") 
     table = Table(title=title or None, title_justify="left", title_style="bold")
     for column in columns:
         is_number = any(isinstance(row[column], (int, float)) for row in rows)
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+        is_short = all(len(_cell(row[column])) <= _SHORT for row in rows)
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold", no_wrap=is_short)
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     console = Console()
-    console.print(table if rows else f"[bold]{title}[/bold]: none", highlight=False)
+    console.print(table if rows else f"{title or 'rows'}: none", highlight=False)
 
 
 def print_pairs(pairs: Mapping[str, Any]) -> None:
@@ -52,6 +56,8 @@ def _cell(value: Any) -> str:
 
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
     return escape(str(value))
