@@ -29,23 +29,21 @@ class Block:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
-def blocks(*languages: str, pages: list[Path] | None = None) -> list[Block]:
+def blocks(*languages: str) -> list[Block]:
     """Return the blocks of those languages, in reading order; without languages all."""
-    return [block for page in pages or PAGES for block in _blocks(page) if not languages or block.language in languages]
+    return [block for page in PAGES for block in _blocks(page) if not languages or block.language in languages]
 
 
 def section(page: Path, heading: str) -> str:
-    """Return the text below a heading, up to the next of the same or a higher level."""
-    found = re.search(
-        rf"^(#+) {re.escape(heading)}$\n(.*?)(?=^#{{1,6}} |\Z)", page.read_text(), re.MULTILINE | re.DOTALL
-    )
+    """Return the text below a heading, up to the next heading."""
+    found = re.search(rf"^#+ {re.escape(heading)}$(.*?)(?=^#{{1,6}} |\Z)", page.read_text(), re.MULTILINE | re.DOTALL)
     assert found, f"{page.name} has no heading {heading!r}"
-    return found[2]
+    return found[1]
 
 
 def table_rows(text: str) -> list[list[str]]:
     """Return the cells of the first Markdown table in a text, without its head; a cell in backquotes loses them."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
+    lines = re.split(r"^(?!\|)", text[text.index("\n|") + 1 :], maxsplit=1, flags=re.MULTILINE)[0].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
     return [[_unquoted(cell) for cell in row] for row in rows]
 

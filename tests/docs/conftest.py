@@ -1,4 +1,4 @@
-"""A place to try the docs in: a small archive, a lake made of it by the command line, and somebody with a name."""
+"""A place to try the docs in: small archives, a lake made by the command line, somebody with a name."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.lake import Lake
-from tests.lakes import conversation, query, write_wav
+from tests.lakes import conversation, fake_spec, query, run_whole, write_wav
 from tests.tones import spoken, tone_clip
 
 MANIFEST = """\
@@ -20,7 +20,7 @@ calls/office.wav,en,,split,calls,A call,2004-11-02
 
 
 def write_docs_archive(folder: Path) -> None:
-    """Write what the docs speak of: an interview with overlap, a call, a copy, an empty file."""
+    """Write what the docs speak of: an interview with overlap, a call, a copy."""
     mill = [*spoken(500, 900, 8), *spoken(4_000, 300, 9), *spoken(5_500, 900, 6), *spoken(9_000, 300, 7)]
     write_wav(folder / "interviews" / "mill.wav", tone_clip(12_000, mill))
     write_wav(folder / "interviews" / "school.wav", conversation(900, 1500, 900))
@@ -28,7 +28,6 @@ def write_docs_archive(folder: Path) -> None:
     right = tone_clip(12_000, [*spoken(3_500, 2100, 8), *spoken(9_000, 2100, 6)])
     write_wav(folder / "calls" / "office.wav", left, right)
     shutil.copy(folder / "interviews" / "school.wav", folder / "interviews" / "school (copy).wav")
-    (folder / "calls" / "empty.mp3").write_bytes(b"")
     (folder / "manifest.csv").write_text(MANIFEST)
 
 
@@ -40,12 +39,15 @@ def environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
-    """Return a folder with ``archive`` and ``lake``; in the lake somebody is called Grace."""
+    """Return a folder with two archives and the ``lake`` of both; in it somebody is called Grace."""
     folder = tmp_path_factory.mktemp("docs")
     write_docs_archive(folder / "archive")
     run = ["voxlake", "run", "archive", "lake", "--local", "--workers", "1"]
     ran = subprocess.run(run, cwd=folder, env=environment(folder), check=False, capture_output=True, text=True)
-    assert ran.returncode == 1, ran.stderr  # done, but one file is empty
+    assert ran.returncode == 0, ran.stderr
+    write_wav(folder / "box" / "tape 1.wav", conversation(300, 2700))
+    (folder / "box" / "tape 2.mp3").write_bytes(b"")  # so that something has failed
+    run_whole(fake_spec(folder / "box", folder / "lake"))
     ((grace,),) = query(
         folder / "lake", "SELECT speaker_id FROM words WHERE source = 'interviews/mill.wav' AND word_index = 0"
     )

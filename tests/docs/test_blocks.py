@@ -1,18 +1,18 @@
-"""What the README and the docs show is run: SQL, Python, shell and TOML."""
+"""What the README and the docs show is run: SQL, Python and shell; ``test_settings`` reads TOML."""
 
 import runpy
 import subprocess
-import tomllib
 
 import duckdb
 import pytest
 
-from flows.settings import Settings
 from storage.catalog import open_catalog
 from tests.docs.blocks import blocks
 from tests.docs.conftest import environment
 
-NOT_RUN = {}
+NOT_RUN = {
+    "voxlake demo --lake demo-lake": "takes minutes; make demo is run before a release",
+}
 """First commands of shell blocks that are not run, and why."""
 LANGUAGES = {"", "csv", "mermaid", "python", "sh", "sql", "text", "toml"}
 
@@ -54,11 +54,6 @@ def test_commands_run(block, place):
     answer = subprocess.run(
         ["bash", "-c", script], cwd=place, env=environment(place), check=False, capture_output=True, text=True
     )
-    assert answer.returncode == 0, f"{block.name}\n{answer.stdout}\n{answer.stderr}"
-
-
-@named("toml")
-def test_settings_files_are_valid(block, monkeypatch):
-    values = tomllib.loads(block.text)
-    assert values
-    Settings.model_validate(values)
+    assert answer.returncode == (1 if "exits-1" in block.marks else 0), (
+        f"{block.name}\n{answer.stdout}\n{answer.stderr}"
+    )
