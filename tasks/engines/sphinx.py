@@ -40,7 +40,11 @@ _PRONUNCIATION = re.compile(r"\(\d+\)$")
 
 @dataclass(frozen=True, kw_only=True)
 class SphinxOptions:
-    """How speech becomes utterances, and how hard the decoder searches."""
+    """How speech becomes utterances, and how hard the decoder searches.
+
+    The defaults make it 1.5 times as fast as PocketSphinx's own search (30,000 models, 4 densities), 7 to 8 times faster
+    than speech on one core, for two more wrong words in a hundred of synthetic speech and one more of read speech.
+    """
 
     join_ms: int = 300
     """Speech regions closer than this are one utterance."""
