@@ -42,8 +42,8 @@ _PRONUNCIATION = re.compile(r"\(\d+\)$")
 class SphinxOptions:
     """How speech becomes utterances, and how hard the decoder searches.
 
-    The defaults make it 1.5 times as fast as PocketSphinx's own search (30,000 models, 4 densities), 7 to 8 times faster
-    than speech on one core, for two more wrong words in a hundred of synthetic speech and one more of read speech.
+    The defaults run 7 times as fast as speech on one core, 1.5 times as fast as PocketSphinx's own (30,000 models and
+    4 densities), and get two more words in a hundred wrong in synthetic speech, one more in read speech.
     """
 
     join_ms: int = 300
