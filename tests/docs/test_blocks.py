@@ -14,6 +14,7 @@ NOT_RUN = {
     "make demo": "takes minutes",
     "make test": "would run itself",
     "export PREFECT_API_URL=http://127.0.0.1:4200/api": "starts a server and a worker; tests/flows does it",
+    'pip install ".[embedded]"': "needs a registry",
     'pip install "voxlake[s3]"': "needs a registry and a bucket",
     "voxlake demo --lake demo-lake": "takes minutes",
 }
