@@ -128,7 +128,7 @@ class Store:
         Raises:
             SchemaMismatch: the file was written with other columns.
         """
-        table = pq.read_table(io.BytesIO(self.read(key)))
+        table = pq.ParquetFile(pa.BufferReader(self.read(key))).read()  # read_table loads pyarrow.dataset
         try:
             return table.select(schema.names).cast(schema)
         except (KeyError, pa.ArrowInvalid) as cause:

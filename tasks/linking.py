@@ -12,10 +12,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.special import expit
 
-from tasks.average_linkage import average_linkage
 from tasks.local_linking import LocalSpeakers
 from tasks.voice_space import VoiceSpace, fit_space, plain_space
 from tasks.voices import IntArray, ScoreArray, VoicePrior, has_voice, normalised
@@ -120,6 +117,8 @@ def _find_people(
 def _cluster(
     places: ScoreArray, weights: ScoreArray, recording: IntArray, prior: VoicePrior, options: LinkOptions
 ) -> IntArray:
+    from tasks.average_linkage import average_linkage
+
     threshold, overrule = prior.cosine(options.same), prior.cosine(options.overrule)
     return average_linkage(places, weights, recording, threshold=threshold, overrule=overrule)
 
@@ -128,6 +127,8 @@ class _Speakers:
     """How near local speakers are to speakers."""
 
     def __init__(self, speaker: IntArray, places: ScoreArray, recording: IntArray, prior: VoicePrior) -> None:
+        from scipy.sparse import csr_matrix
+
         self.recording, self._places, self._prior = recording, places, prior
         linked = np.flatnonzero(speaker >= 0)
         n_speakers, n_recordings = int(speaker.max(initial=-1)) + 1, int(recording.max(initial=-1)) + 1
@@ -169,6 +170,8 @@ def _certainty(
     speaker: IntArray, speakers: _Speakers, options: LinkOptions
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return confidence and margin of each local speaker."""
+    from scipy.special import expit
+
     confidence = np.full(len(speaker), np.nan, dtype=np.float32)
     margin = confidence.copy()
     linked = np.flatnonzero(speaker >= 0)

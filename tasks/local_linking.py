@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import linkage
-from scipy.spatial.distance import squareform
 
 from storage.records import FloatArray, SpeakerBounds
 from tasks.voices import IntArray, LabelColumns, ScoreArray, VoicePrior, has_voice, normalised
@@ -118,6 +116,9 @@ def _apart(channel: IntArray, chunk: IntArray) -> NDArray[np.bool_]:
 
 def _cluster(affinity: ScoreArray, apart: NDArray[np.bool_], threshold: float, bounds: SpeakerBounds) -> IntArray:
     """Return the person of each row by average linkage, within the bounds where they are possible."""
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
     count = len(affinity)
     if count < 2:  # noqa: PLR2004
         return np.zeros(count, dtype=np.int64)

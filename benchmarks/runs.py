@@ -1,0 +1,92 @@
+"""Start whole runs for measuring: in this process, as a command, and beside a Prefect server of their own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tasks.spec import EngineChoice, RunSpec
+from tasks.threads import limit_threads
+
+ONE_THREAD: dict[str, str] = dict(os.environ)
+limit_threads(1, ONE_THREAD)
+_PATIENCE_S = 120
+
+
+class Spent(NamedTuple):
+    """What a call or a command took."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def timed(call: Callable[[], object]) -> Spent:
+    """Call and return the wall time and the processor time of this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return Spent(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def timed_command(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Spent:
+    """Run a command, which has to succeed, and return its wall time and the processor time of its whole family."""
+    wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, env=environment or ONE_THREAD, stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Spent(time.perf_counter() - wall, cpu_s)
+
+
+def voxlake(*arguments: str | Path) -> list[str]:
+    """Return the command line of `voxlake` with this interpreter."""
+    return [sys.executable, "-c", "from flows.cli import main; main()", *map(str, arguments)]
+
+
+def make_spec(archive: Path, lake: Path, profile: str, **settings: object) -> RunSpec:
+    """Return a new run; settings as in ``docs/settings.md``."""
+    from flows.settings import build_spec, load_settings
+
+    return build_spec(load_settings(None, profile=profile, **settings), str(archive), str(lake))
+
+
+def fake_choice(**options: object) -> EngineChoice:
+    """Return the choice of a fake engine."""
+    return EngineChoice(name="fake", options=options)
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[str]:
+    """Start a Prefect server that keeps everything in a folder; yield its API's address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    environment = {**ONE_THREAD, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}/api"
+        _wait_for(f"{url}/health", server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(_PATIENCE_S)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.25)
+    raise SystemExit("the Prefect server did not start")
