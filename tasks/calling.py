@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from storage.errors import EngineBrokePromise, EngineError, VoxlakeError
-from storage.records import Clip, Diarization, FloatArray, Transcript, duration_ms
+from storage.records import Clip, Diarization, FloatArray, Span, Transcript, duration_ms
 
 Result = TypeVar("Result")
 
@@ -31,7 +31,7 @@ def call_each(
     if not indices:
         return []
     try:
-        results = call(indices)
+        return _one_each(engine, call(indices), indices)
     except EngineError as error:
         failure = error
     except VoxlakeError:
@@ -39,14 +39,16 @@ def call_each(
     except Exception as cause:  # noqa: BLE001 - a vendor may raise anything; it must not take the shard along
         failure = EngineError(f"engine {engine!r}", f"{type(cause).__name__}: {cause}", "the clip is left out")
         failure.__cause__ = cause
-    else:
-        if len(results) != len(indices):
-            raise EngineBrokePromise(f"engine {engine!r}", f"gave {len(results)} results for {len(indices)} clips")
-        return list(results)
     if len(indices) == 1:
         return [failure]
     half = len(indices) // 2
     return [*call_each(engine, call, indices[:half]), *call_each(engine, call, indices[half:])]
+
+
+def _one_each(engine: str, results: Sequence[Result], indices: Sequence[int]) -> list[Result | EngineError]:
+    if len(results) != len(indices):
+        raise EngineBrokePromise(f"engine {engine!r}", f"gave {len(results)} results for {len(indices)} clips")
+    return list(results)
 
 
 class _Timed(Protocol):
@@ -54,6 +56,18 @@ class _Timed(Protocol):
     def start_ms(self) -> int: ...
     @property
     def end_ms(self) -> int: ...
+
+
+def check_speech(engine: str, speech: Sequence[Span], clip: Clip) -> list[Span]:
+    """Return the speech.
+
+    Raises:
+        EngineBrokePromise: times leave the clip, go backwards or overlap.
+    """
+    _check_times(engine, "span of speech", speech, clip)
+    if any(later.start_ms < earlier.end_ms for earlier, later in pairwise(speech)):
+        raise EngineBrokePromise(f"engine {engine!r}", "spans of speech overlap")
+    return list(speech)
 
 
 def check_transcript(engine: str, transcript: Transcript, clip: Clip) -> Transcript:
@@ -73,13 +87,15 @@ def check_diarization(engine: str, diarization: Diarization, clip: Clip) -> Diar
     """Return the diarization.
 
     Raises:
-        EngineBrokePromise: times leave the clip or go backwards, or exclusive turns overlap.
+        EngineBrokePromise: times leave the clip or go backwards, or exclusive turns overlap or lack a turn.
     """
     _check_times(engine, "turn", diarization.turns, clip)
     _check_times(engine, "exclusive turn", diarization.exclusive, clip)
     exclusive = diarization.exclusive
     if any(later.start_ms < earlier.end_ms for earlier, later in pairwise(exclusive)):
         raise EngineBrokePromise(f"engine {engine!r}", "exclusive turns overlap")
+    if not {turn.speaker for turn in exclusive} <= {turn.speaker for turn in diarization.turns}:
+        raise EngineBrokePromise(f"engine {engine!r}", "an exclusive turn names somebody who has no turn")
     return diarization
 
 

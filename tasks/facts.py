@@ -38,7 +38,7 @@ class RecordingFacts:
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     failures: list[Row] = field(default_factory=list)
     retried: set[Stage] = field(default_factory=set)
-    """Stages with a transient failure: not done, tried again by the next run."""
+    """Stages with a transient failure, and what is made from them: not done, tried again by the next run."""
 
     def add_recording(
         self, header: MediaHeader | None, *, status: str, duration_ms: int | None, channel_mode: str | None
@@ -109,7 +109,7 @@ class RecordingFacts:
     def add_failure(self, stage: Stage, error: VoxlakeError, span: Span | None = None) -> None:
         """Add a failure of the recording, or of one span of it."""
         if is_transient(error):
-            self.retried.add(stage)
+            self.retried |= {"diarize", "fingerprint"} if stage == "diarize" else {stage}
         self.failures.append(
             {
                 "archive": self.archive,

@@ -11,12 +11,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from storage.errors import EmptyAudio, RecordingError, is_transient
+from storage.errors import EmptyAudio, EngineError, RecordingError, UnreachableAudio, is_transient
 from storage.lake import FactKey, Lake, LakeState, Sighting
-from storage.recipes import Stage
+from storage.recipes import REJECTED, Stage
 from storage.records import ClipContext, Diarization, RecordingStatus, Turn
 from tasks.audio import RecordingReader, read_recording
 from tasks.chunking import ChunkCutter
+from tasks.detect import detection_with
 from tasks.diarize import diarize_chunks
 from tasks.engine_set import EngineSet
 from tasks.facts import ChunkWork, RecordingFacts, Row, record_outcome, speech_in_clip
@@ -95,6 +96,7 @@ class _ShardRun:
         self.closed: list[_Open] = []
         self.rows: dict[str, list[Row]] = {}
         self.done: list[FactKey] = []
+        self.claimed: set[FactKey] = set()
         self.finished_here: set[FactKey] = set()
         self.sightings: list[Sighting] = []
         self.uncommitted_ms = 0
@@ -123,22 +125,29 @@ class _ShardRun:
     # ---- one recording
 
     def _take(self, planned: PlannedRecording) -> _Open | None:
-        """Read a recording and queue its chunks; None where its bytes turn out to be known."""
+        """Read a recording and queue its chunks; None where the lake, or this shard, turns out to have it."""
         recipes = self.recipes.of(planned.hints)
         facts = RecordingFacts(
             archive=archive_key(self.spec), source=planned.obj.source, stages=planned.stages, recipes=recipes
         )
-        recording_id, audio_ms = planned.recording_id, 0
+        taken_id, audio_ms = self._taken_id(planned), 0
+        recording_id = planned.recording_id or taken_id
         try:
+            if recording_id is not None:
+                facts.stages = self._to_do(planned, recording_id, is_taken=taken_id is not None)
+                if not facts.stages:
+                    self._leave_out(planned, recording_id, is_duplicate=False)
+                    return None
             with open_source(self.spec.archive, planned.obj.source) as reader:
                 if planned.hash_first and recording_id is None:
                     recording_id = reader.digest()
-                    facts.stages = self._still_missing(recording_id, recipes)
+                    facts.stages = self._to_do(planned, recording_id, is_taken=True)
                     if not facts.stages:
-                        self._close_duplicate(planned, recording_id)
+                        self._leave_out(planned, recording_id, is_duplicate=True)
                         return None
-                audio_ms = self._read(reader, planned, facts)
-                recording_id = reader.digest()
+                audio_ms = self._read(reader, recording_id, planned, facts)
+                recording_id = _unchanged(planned, recording_id, reader.digest())
+            self.claimed |= {(recording_id, stage, recipes[stage]) for stage in facts.stages}
         except (RecordingError, OSError) as cause:
             error = cause if isinstance(cause, RecordingError) else unreachable(planned.obj.source, cause)
             self._drop(facts, error)
@@ -147,34 +156,57 @@ class _ShardRun:
         self.uncommitted_ms += audio_ms
         return _Open(planned=planned, facts=facts, recording_id=recording_id, audio_ms=audio_ms)
 
-    def _read(self, reader: HashingReader, planned: PlannedRecording, facts: RecordingFacts) -> int:
+    def _taken_id(self, planned: PlannedRecording) -> str | None:
+        """Return the identity of a recording that was committed since the plan was made: this is a second attempt."""
+        seen = self.state.sightings.get((archive_key(self.spec), planned.obj.source))
+        is_same = seen is not None and (seen.size_bytes, seen.mark) == (planned.obj.size_bytes, planned.obj.mark)
+        return seen.recording_id if seen is not None and is_same and seen.at >= self.spec.started_at else None
+
+    def _to_do(self, planned: PlannedRecording, recording_id: str, *, is_taken: bool) -> tuple[Stage, ...]:
+        """Return the stages that neither the lake has nor this shard is about to commit."""
+        recipes = self.recipes.of(planned.hints)
+        is_retried = self.spec.retry_failed and not is_taken
+        stages = planned.stages if is_retried else self._still_missing(recording_id, recipes)
+        return tuple(stage for stage in stages if (recording_id, stage, recipes[stage]) not in self.claimed)
+
+    def _leave_out(self, planned: PlannedRecording, recording_id: str, *, is_duplicate: bool) -> None:
+        self._sight(planned, recording_id)
+        self.report += ShardReport(n_recordings=1, n_duplicates=int(is_duplicate))
+
+    def _read(
+        self, reader: HashingReader, recording_id: str | None, planned: PlannedRecording, facts: RecordingFacts
+    ) -> int:
         """Cut one recording into the batch; return its duration. Bytes that are no audio still have an identity."""
         try:
             with read_recording(reader, planned.obj.source) as recording:
-                return self._cut(recording, planned, facts)
+                return self._cut(recording, recording_id, planned, facts)
+        except EngineError as error:
+            self._drop(facts, error)
+            return 0
         except RecordingError as error:
             if is_transient(error):
                 raise
             self._drop(facts, error)
             return 0
 
-    def _drop(self, facts: RecordingFacts, error: RecordingError) -> None:
+    def _drop(self, facts: RecordingFacts, error: RecordingError | EngineError) -> None:
         """Keep nothing of a recording but the reason."""
         self.batch = [work for work in self.batch if work.facts is not facts]
         facts.rows.clear()
         facts.failures.clear()
-        facts.add_failure("probe", error)
-        if is_transient(error):
+        facts.add_failure(facts.stages[0], error)
+        if is_transient(error) or "probe" not in facts.stages:  # what was decoded once is not given up
             facts.retried.update(facts.stages)
         else:
             facts.add_recording(None, status="failed", duration_ms=None, channel_mode=None)
         log.warning("%s", error, extra={"source": facts.source})
 
-    def _cut(self, reader: RecordingReader, planned: PlannedRecording, facts: RecordingFacts) -> int:
-        cutter = ChunkCutter(
-            self.engines.detector.detect, self.spec.chunking, resolve_channel_mode(self.spec, planned.hints)
-        )
-        stored = self._stored_turns(planned, facts)
+    def _cut(
+        self, reader: RecordingReader, recording_id: str | None, planned: PlannedRecording, facts: RecordingFacts
+    ) -> int:
+        detect = detection_with(self.spec.detector.name, self.engines.detector)
+        cutter = ChunkCutter(detect, self.spec.chunking, resolve_channel_mode(self.spec, planned.hints))
+        stored = self._stored_turns(recording_id, facts)
         begun = time.monotonic()
         for cut in cutter.cut(reader.blocks()):
             self._spent("probe", begun)
@@ -198,12 +230,10 @@ class _ShardRun:
         return cutter.duration_ms
 
     def _still_missing(self, recording_id: str, recipes: Mapping[Stage, str]) -> tuple[Stage, ...]:
+        if (recording_id, REJECTED, recipes["probe"]) in self.finished_here:
+            return ()
         missing = missing_stages(recording_id, recipes, self.state)
         return tuple(stage for stage in missing if (recording_id, stage, recipes[stage]) not in self.finished_here)
-
-    def _close_duplicate(self, planned: PlannedRecording, recording_id: str) -> None:
-        self._sight(planned, recording_id)
-        self.report += ShardReport(n_recordings=1, n_duplicates=1)
 
     # ---- one batch
 
@@ -245,14 +275,14 @@ class _ShardRun:
         )
         self._spent("fingerprint", begun)
 
-    def _stored_turns(self, planned: PlannedRecording, facts: RecordingFacts) -> Mapping[tuple[int, int], Diarization]:
+    def _stored_turns(self, recording_id: str | None, facts: RecordingFacts) -> Mapping[tuple[int, int], Diarization]:
         """Return the turns the lake has, in clip time, where only fingerprints are to be made anew."""
-        if "fingerprint" not in facts.stages or "diarize" in facts.stages or planned.recording_id is None:
+        if "fingerprint" not in facts.stages or "diarize" in facts.stages or recording_id is None:
             return {}
         recipe = facts.recipes["diarize"]
         probe = facts.recipes["probe"]
-        chunks = self.lake.facts("chunks", self.state, [(planned.recording_id, "probe", probe)]).to_pylist()
-        turns = self.lake.facts("turns", self.state, [(planned.recording_id, "diarize", recipe)]).to_pylist()
+        chunks = self.lake.facts("chunks", self.state, [(recording_id, "probe", probe)]).to_pylist()
+        turns = self.lake.facts("turns", self.state, [(recording_id, "diarize", recipe)]).to_pylist()
         stored = {}
         for chunk in chunks:
             key = (chunk["channel"], chunk["chunk_index"])
@@ -280,13 +310,15 @@ class _ShardRun:
         if self.done or self.sightings or self.rows.get("failures"):
             self.lake.write_commit(self.spec.run_id, self.rows, self.done, self.sightings)
         self.closed, self.rows, self.done, self.sightings, self.uncommitted_ms = [], {}, [], [], 0
+        self.claimed = set()
 
     def _close(self, opened: _Open) -> None:
         recording_id, facts = opened.recording_id, opened.facts
         self._sight(opened.planned, recording_id)
         is_new = recording_id is None or bool(self._still_missing(recording_id, facts.recipes))
-        if is_new or self.spec.retry_failed:
-            keys = facts.done(recording_id) if recording_id else []
+        is_kept = is_new or self.spec.retry_failed
+        if is_kept:
+            keys = self._done_keys(facts, recording_id) if recording_id else []
             for table, rows in facts.finished(recording_id, self.spec.run_id).items():
                 wanted = rows if recording_id or table == "failures" else []
                 self.rows.setdefault(table, []).extend(wanted)
@@ -294,10 +326,15 @@ class _ShardRun:
             self.finished_here.update(keys)
         self.report += ShardReport(
             n_recordings=1,
-            n_duplicates=int(not is_new),
+            n_duplicates=int(not is_kept),
             n_failures=int(bool(facts.failures)),
             audio_ms=opened.audio_ms,
         )
+
+    def _done_keys(self, facts: RecordingFacts, recording_id: str) -> list[FactKey]:
+        """Return what is done now; a second try that succeeds only in part replaces nothing of the first."""
+        keys = facts.done(recording_id)
+        return [key for key in keys if key not in self.state.done] if facts.retried else keys
 
     def _sight(self, planned: PlannedRecording, recording_id: str | None) -> None:
         self.sightings.append(
@@ -313,3 +350,10 @@ class _ShardRun:
 
     def _spent(self, stage: str, begun: float) -> None:
         self.stage_ms[stage] = self.stage_ms.get(stage, 0) + round((time.monotonic() - begun) * 1000)
+
+
+def _unchanged(planned: PlannedRecording, known: str | None, found: str) -> str:
+    """Return the identity of the bytes that were read."""
+    if known is not None and known != found:
+        raise UnreachableAudio(planned.obj.source, "changed while it was read", "run again to read it anew")
+    return found

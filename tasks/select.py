@@ -64,7 +64,10 @@ def select_recordings(lake: Lake, state: LakeState, plan: RunPlan) -> list[Selec
 
 
 def _done(recording_id: str, recipes: Mapping[Stage, str], state: LakeState) -> dict[Stage, str]:
-    return {stage: recipes[stage] for stage in STAGES if (recording_id, stage, recipes[stage]) in state.done}
+    """Return the stages that can be shown; turns only with the fingerprints that say whose they are."""
+    done = {stage: recipes[stage] for stage in STAGES if (recording_id, stage, recipes[stage]) in state.done}
+    together = {"diarize", "fingerprint"}
+    return done if together <= done.keys() else {stage: done[stage] for stage in done if stage not in together}
 
 
 def _first_sightings(state: LakeState) -> dict[str, Sighting]:

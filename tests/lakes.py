@@ -23,7 +23,7 @@ from tests.tones import spoken, tone_clip
 
 FAKE = EngineChoice(name="fake")
 VOICES_HZ = (300, 900, 1500, 2100, 2700)
-PASSING = frozenset({"run_id", "at", "first_seen", "last_seen", "mark", "recipe"})
+PASSING = frozenset({"run_id", "at", "first_seen", "last_seen", "mark", "recipe", "since"})
 """Columns that may differ between two lakes of the same archive."""
 
 
