@@ -14,7 +14,7 @@ import pyarrow as pa
 SCHEMA_VERSION = 1
 """Goes into every recipe: a change here makes every fact to be found anew."""
 
-_INSTANT = pa.timestamp("ms", tz="UTC")
+_INSTANT = pa.timestamp("us", tz="UTC")
 _FLAGS = pa.list_(pa.string())
 
 

@@ -15,16 +15,21 @@ from storage.errors import ConfigError, RecordingError, StoreUnreachable, Unreac
 from storage.records import SourceObject
 from tasks.archive import locate
 
-_AUDIO = (
-    ".3ga .aac .ac3 .aif .aifc .aiff .alac .amr .ape .au .awb .caf .dss .eac3 .flac .gsm .m4a .m4b .m4r .mka .mp2 "
-    ".mp3 .mpa .mpc .mpga .oga .ogg .opus .qcp .ra .snd .sph .spx .tta .voc .vox .w64 .wav .wave .wma .wv"
+_DOCUMENTS = (
+    ".bib .csv .css .doc .docx .htm .html .ini .ipynb .js .json .jsonl .lnk .log .md .nfo .odp .ods .odt .parquet .pdf "
+    ".ppt .pptx .ps .py .rst .rtf .sh .sql .tex .toml .tsv .txt .url .xls .xlsx .xml .yaml .yml"
 )
-_VIDEO = (
-    ".3g2 .3gp .asf .avi .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .rm .rmvb .ts .vob .webm .wmv"
+_PICTURES = ".ai .bmp .eps .gif .heic .ico .jpeg .jpg .png .psd .svg .tif .tiff .webp"
+_TRANSCRIPTS = ".ass .cha .ctm .eaf .lrc .rttm .sbv .srt .ssa .stm .sub .textgrid .trs .uem .vtt"
+_COMPANIONS = (
+    ".asd .cue .db .duckdb .exe .idx .md5 .par2 .peak .pk .pkf .reapeaks .sfk .sfv .sha1 .sha256 .sha512 .sqlite "
+    ".7z .bz2 .gz .rar .tar .tgz .xz .zip .zst"
 )
-_PLAYLISTS = ".m3u8"
-"""Listed so that one put among recordings is reported, not overlooked."""
-MEDIA_SUFFIXES = frozenset(f"{_AUDIO} {_VIDEO} {_PLAYLISTS}".split())
+_UNFINISHED = ".bak .crdownload .download .filepart .part .partial .swp .tmp"
+OTHER_SUFFIXES = frozenset(f"{_DOCUMENTS} {_PICTURES} {_TRANSCRIPTS} {_COMPANIONS} {_UNFINISHED}".split())
+"""Of files that lie beside recordings. Whatever else is found may be a recording: only its bytes can tell, and one
+that nobody looks at is one that is lost."""
+OTHER_NAMES = frozenset({"authors", "changelog", "copying", "licence", "license", "makefile", "notice", "readme"})
 _MARKS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "mtime", "LastModified", "last_modified", "updated")
 
 
@@ -35,7 +40,7 @@ class Listing:
     objects: list[SourceObject]
     """Recordings by the look of their names, sorted by source."""
     n_ignored: int
-    """Visible files whose suffix is none of audio or video."""
+    """Visible files that are something else by their names."""
     problems: list[RecordingError]
     """Names and folders that could not be listed: each is one failure to report."""
 
@@ -82,8 +87,9 @@ def discover(archive: str) -> Listing:
 
 
 def is_media(name: str) -> bool:
-    """Return whether a name's suffix is one of audio or video."""
-    return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES  # noqa: PTH122 - ten thousand times per listing
+    """Return whether a name may be a recording's: it does not end like that of anything else."""
+    stem, suffix = os.path.splitext(name.lower())  # noqa: PTH122 - ten thousand times per listing
+    return suffix not in OTHER_SUFFIXES if suffix else stem.rpartition("/")[2] not in OTHER_NAMES
 
 
 def _no_such_archive(archive: str) -> ConfigError:

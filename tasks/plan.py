@@ -82,7 +82,7 @@ class RunPlan:
     listed: tuple[ListedSource, ...]
     problems: tuple[ListingProblem, ...]
     n_ignored: int
-    """Files of the archive that are neither audio nor video by their suffix."""
+    """Files of the archive that are no recordings by their names."""
     basis: str
     """Digest of the listing, the hints and the recipes: equal basis, equal lake."""
     is_current: bool

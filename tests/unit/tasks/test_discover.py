@@ -153,8 +153,15 @@ def test_any_filesystem_will_do():
 
 def test_suffixes_are_compared_without_case():
     assert is_media("A.WAV")
-    assert not is_media("wav")
-    assert not is_media("a.wav.txt")
+    assert not is_media("a.wav.TXT")
+
+
+def test_what_is_not_known_to_be_something_else_may_be_a_recording():
+    assert is_media("box 7/tape")
+    assert is_media("tape.empty")
+    assert is_media("tape.mp3_old")
+    assert not is_media("box 7/README")
+    assert not is_media("manifest.csv")
 
 
 def test_ten_thousand_files_are_listed_at_once(tmp_path):
