@@ -13,7 +13,8 @@ from tests.docs.conftest import environment
 NOT_RUN = {
     "make demo": "takes minutes",
     "make test": "would run itself",
-    "export PREFECT_API_URL=http://127.0.0.1:4200/api": "starts a server and a worker; tests/flows does it",
+    "export PREFECT_API_URL=http://127.0.0.1:4200/api": "needs a server, and starts a worker",
+    "prefect server start": "never ends",
     'pip install ".[embedded]"': "needs a registry",
     'pip install "voxlake[s3]"': "needs a registry and a bucket",
     "voxlake demo --lake demo-lake": "takes minutes",
