@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -157,23 +157,24 @@ class Lake:
             tables.append(found.filter(mask))
         return pa.concat_tables(tables) if tables else FACTS[table].empty_table()
 
-    def state(self) -> LakeState:
-        """Return what is known and done."""
+    def state(self, *, known: Collection[str] | None = None) -> LakeState:
+        """Return what is known and done; by no other commits than the known, where these are given."""
         publication = self.latest_publication()
         sightings: dict[tuple[str, str], Sighting] = {}
         done: dict[FactKey, str] = {}
         commits: dict[str, Mapping[str, str]] = {}
         if publication is not None:
             sightings, done, commits = self._index(publication)
-        fresh = [name for name in self.store.list("commits") if name.removesuffix(".json") not in commits]
+        names = [name.removesuffix(".json") for name in self.store.list("commits")]
+        fresh = [name for name in names if name not in commits and (known is None or name in known)]
         for name in fresh:
-            commit = self._read_commit(name)
+            commit = self._read_commit(f"{name}.json")
             commits[commit.commit_id] = commit.files
             for key in commit.done:
                 done[key] = max(commit.commit_id, done.get(key, ""))
             for sighting in commit.sightings:
-                known = sightings.get((sighting.archive, sighting.source))
-                if known is None or known.at <= sighting.at:
+                seen = sightings.get((sighting.archive, sighting.source))
+                if seen is None or seen.at <= sighting.at:
                     sightings[sighting.archive, sighting.source] = sighting
         return LakeState(
             publication=publication,

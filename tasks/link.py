@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from storage.lake import Lake, LakeState
-from storage.publishing import write_whole
+from storage.publishing import index_tables, write_whole
 from storage.records import SpeakerBounds
 from tasks.linking import Links, link_speakers
 from tasks.local_linking import LocalSpeakers, name_local_speakers
@@ -31,7 +31,7 @@ class LinkReport:
     base_number: int
     """The publication whose IDs were kept; 0 in a new lake."""
     wholes: Mapping[str, str]
-    """Keys of the tables written."""
+    """Keys of the tables written; among them the commits that were linked, so that no others are published."""
     n_speakers: int
     n_local_speakers: int
     n_unlinked: int
@@ -53,7 +53,9 @@ def link_lake(lake_url: str, run_id: str) -> LinkReport:
     labels = lake.facts("fingerprints", state, [key for one in selected for key in one.keys("fingerprint")])
     previous = _PreviousIds(lake, state)
     linked = [_link_model(plan, selected, rows, previous) for _, rows in _by_model(labels)]
-    return _report(lake, selected, linked, previous)
+    report = _report(lake, selected, linked, previous)
+    commits = write_whole(lake, "commits", index_tables(state)["commits"])
+    return replace(report, wholes={**report.wholes, "commits": commits})
 
 
 class _PreviousIds:

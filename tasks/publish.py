@@ -51,14 +51,17 @@ class PublishReport:
 
 
 def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
-    """Publish the lake as it is now, with the speakers that the link stage found.
+    """Publish the lake as the link stage saw it, with the speakers that it found.
+
+    What others have committed in between has no speakers yet; it is published by whoever links next.
 
     Raises:
         PublicationRaced: another run published since the link stage read the lake; link again.
         StorageError: the lake cannot be read or written.
     """
     lake, plan = Lake(lake_url), read_plan(lake_url, run_id)
-    state = lake.state()
+    linked = lake.store.read_table(link.wholes["commits"], WHOLES["commits"])
+    state = lake.state(known=frozenset(linked["commit_id"].to_pylist()))
     number = state.publication.number if state.publication else 0
     if number != link.base_number:
         raise PublicationRaced(

@@ -157,10 +157,12 @@ class _ShardRun:
         return _Open(planned=planned, facts=facts, recording_id=recording_id, audio_ms=audio_ms)
 
     def _taken_id(self, planned: PlannedRecording) -> str | None:
-        """Return the identity of a recording that was committed since the plan was made: this is a second attempt."""
+        """Return the identity of a recording that somebody read since the plan was made, maybe an earlier attempt."""
         seen = self.state.sightings.get((archive_key(self.spec), planned.obj.source))
-        is_same = seen is not None and (seen.size_bytes, seen.mark) == (planned.obj.size_bytes, planned.obj.mark)
-        return seen.recording_id if seen is not None and is_same and seen.at >= self.spec.started_at else None
+        if seen is None or (seen.size_bytes, seen.mark) != (planned.obj.size_bytes, planned.obj.mark):
+            return None
+        is_recent = not self.spec.retry_failed or seen.at >= self.spec.started_at
+        return seen.recording_id if is_recent else None
 
     def _to_do(self, planned: PlannedRecording, recording_id: str, *, is_taken: bool) -> tuple[Stage, ...]:
         """Return the stages that neither the lake has nor this shard is about to commit."""
