@@ -22,6 +22,7 @@ app = App(
     name="voxlake",
     help="Who said what, across a whole archive of recordings, as tables you can query.",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 
 

@@ -11,6 +11,8 @@ Row = Mapping[str, Any]
 
 _SHORT = 14
 """Characters up to which a cell is never broken."""
+_WIDE = 400
+"""Characters to a line where no terminal limits them."""
 
 
 def wants_json(asked: bool | None) -> bool:
@@ -35,7 +37,7 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], *, title: str = "") 
         table.add_column(column, justify="right" if is_number else "left", overflow="fold", no_wrap=is_short)
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(table if rows else f"{title or 'rows'}: none", highlight=False)
 
 

@@ -127,7 +127,8 @@ def build_spec(
         _refuse_credentials(url)
     profile = resolve_profile(settings.profile).profile
     same = {field.name for field in dataclasses.fields(RunSpec)} & set(Settings.model_fields) - set(KINDS) - {"profile"}
-    started_at = datetime.now(UTC)
+    now = datetime.now(UTC)
+    started_at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as exact as the lake's tables
     return RunSpec(
         run_id=new_run_id(started_at),
         started_at=started_at,

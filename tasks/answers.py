@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -48,7 +50,7 @@ def write_answer(answer: pa.Table, format_name: str, out: str | None) -> None:
 
 def _encode(answer: pa.Table, format_name: str) -> bytes:
     if format_name == "json":
-        return (json.dumps(answer.to_pylist(), ensure_ascii=False, indent=1, default=str) + "\n").encode()
+        return (json.dumps(answer.to_pylist(), ensure_ascii=False, indent=1, default=_as_json) + "\n").encode()
     sink = pa.BufferOutputStream()
     if format_name == "parquet":
         pq.write_table(answer, sink, compression="zstd")
@@ -57,10 +59,19 @@ def _encode(answer: pa.Table, format_name: str) -> bytes:
     return bytes(sink.getvalue())
 
 
+def _as_json(value: object) -> object:
+    """Return what JSON has no type for; DuckDB's sums of whole numbers are decimals."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+
+
 def _flat(answer: pa.Table) -> pa.Table:
     """Return the table with lists and maps as JSON text, which CSV can hold."""
     for index, field in enumerate(answer.schema):
         if pa.types.is_nested(field.type):
-            texts = [None if value is None else json.dumps(value, default=str) for value in answer[index].to_pylist()]
+            texts = [
+                None if value is None else json.dumps(value, default=_as_json) for value in answer[index].to_pylist()
+            ]
             answer = answer.set_column(index, field.name, pa.array(texts, pa.string()))
     return answer

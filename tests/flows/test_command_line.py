@@ -1,0 +1,176 @@
+"""The command line as a person or a script meets it."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from flows.local import run_local
+from tests.archives import fake_spec, write_archive
+
+_MAIN = "from flows.cli import main; main()"
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    root = tmp_path_factory.mktemp("command line")
+    write_archive(root / "archive", n_recordings=3)
+    run_local(fake_spec(root / "archive", root / "lake"))
+    return root / "lake"
+
+
+@pytest.fixture
+def voxlake(tmp_path):
+    def run(*arguments, cwd=None, **variables):
+        environment = {"VOXLAKE_PROFILE": "fake", **os.environ, **variables}
+        command = [sys.executable, "-c", _MAIN, *map(str, arguments)]
+        return subprocess.run(
+            command, env=environment, cwd=cwd or tmp_path, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    return run
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ["prefect", "torch", "duckdb", "pyarrow", "numpy", "pydantic", "av", "scipy"]
+    code = (
+        "import sys\nfrom flows.cli import app\napp(['run', '--help'], exit_on_error=False)\n"
+        f"print(sorted(set({heavy}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[]")
+    assert "--retry-failed" in done.stdout
+
+
+def test_help_takes_little_time():
+    assert min(processor_seconds("voxlake --help") for _ in range(3)) < 0.6
+
+
+def processor_seconds(command):
+    """Return the time a command keeps a processor busy, which other work on the machine hardly changes."""
+    script = f"import sys; sys.argv = {command.split()}; {_MAIN}"
+    before = os.times()
+    subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    after = os.times()
+    return after.children_user - before.children_user + after.children_system - before.children_system
+
+
+def test_a_second_run_does_nothing_and_still_says_what_failed(voxlake, lake):
+    done = voxlake("run", lake.parent / "archive", lake, "--local")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert told["is_current"]
+    assert told["failed"] == ["broken.mp3"]
+    assert "nothing to do" in done.stderr
+
+
+def test_nothing_to_do_needs_no_prefect_server(voxlake, lake):
+    done = voxlake("run", lake.parent / "archive", lake, PREFECT_API_URL="")
+    assert json.loads(done.stdout)["is_current"]
+    assert "server" not in done.stderr
+
+
+def test_plan_says_hours_shards_engines_time_and_memory(voxlake, lake, tmp_path):
+    done = voxlake("plan", lake.parent / "archive", tmp_path / "new")
+    told = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (told["recordings"], told["to do"], told["transcriber"]) == (4, 4, "fake")
+    assert told["expected minutes"] >= 0
+    assert told["expected memory (MB)"] > 0
+    assert not (tmp_path / "new").exists()
+
+
+def test_status_counts_and_lists_failures(voxlake, lake):
+    done = voxlake("status", lake)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert told["counts"]["done"].startswith("3 recordings")
+    assert told["counts"]["pending"].startswith("0 recordings")
+    assert [failure["source"] for failure in told["failures"]] == ["broken.mp3"]
+    assert told["runs"][0]["state"] == "ended"
+
+
+def test_status_for_people(voxlake, lake):
+    done = voxlake("status", lake, "--no-json")
+    assert "latest runs" in done.stdout
+    assert "broken.mp3" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_sql_in_every_form(voxlake, lake, tmp_path, form):
+    out = tmp_path / "answer"
+    done = voxlake("sql", lake, "SELECT source, duration_ms, [1, 2] AS l FROM recordings ORDER BY 1",
+                   "--format", form, "--out", out)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    read = {
+        "csv": lambda: [row["source"] for row in csv.DictReader(io.StringIO(out.read_text()))],
+        "json": lambda: [row["source"] for row in json.loads(out.read_text())],
+        "parquet": lambda: list(map(str, pq.read_table(out)["source"])),
+    }
+    assert read[form]() == ["broken.mp3", "folder 0/talk 0.wav", "folder 0/talk 2.wav", "folder 1/talk 1.wav"]
+
+
+def test_sql_for_people_and_its_errors(voxlake, lake):
+    assert "talk 0.wav" in voxlake("sql", lake, "FROM recordings", "--format", "table").stdout
+    wrong = voxlake("sql", lake, "SELECT nothing FROM recordings")
+    assert wrong.returncode == 3
+    assert wrong.stderr.count("\n") == 1
+    assert voxlake("sql", lake, "FROM recordings", "--format", "parquet").returncode == 3
+
+
+def test_sums_are_numbers_in_json(voxlake, lake):
+    (row,) = json.loads(voxlake("sql", lake, "SELECT sum(duration_ms) AS total FROM recordings").stdout)
+    assert row == {"total": 39_000}
+
+
+def test_export_writes_a_file_per_recording(voxlake, lake, tmp_path):
+    done = voxlake("export", lake, tmp_path / "out", "--format", "srt")
+    assert done.returncode == 0, done.stderr
+    assert "-->" in (tmp_path / "out" / "folder 0" / "talk 0.wav.srt").read_text()
+
+
+def test_naming_a_speaker_reaches_the_transcripts(voxlake, lake):
+    speaker = json.loads(voxlake("speakers", "list", lake).stdout)[0]["speaker_id"]
+    assert voxlake("speakers", "name", lake, speaker, "Ada").returncode == 0
+    rows = json.loads(
+        voxlake("sql", lake, "SELECT DISTINCT speaker_name AS n FROM transcripts", "--format", "json").stdout
+    )
+    assert {"n": "Ada"} in rows
+    assert voxlake("speakers", "name", lake, speaker).returncode == 0
+    assert voxlake("speakers", "name", lake, "spk_nobody", "Ada").returncode == 3
+
+
+def test_engines_and_doctor(voxlake, tmp_path):
+    told = json.loads(voxlake("engines").stdout)
+    assert {"silero", "pocketsphinx", "resemblyzer"} <= {row["engine"] for row in told["engines"]}
+    assert "fake" not in {row["profile"] for row in told["profiles"]}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["run"], 2),
+        (["run", "a", "b", "--nonsense"], 2),
+        (["export", "a", "b", "--format", "doc"], 2),
+        (["nonsense"], 2),
+        (["run", "no such archive", "lake", "--local"], 3),
+        (["run", "no such archive", "lake", "--local", "--profile", "none"], 3),
+        (["status", "no such lake"], 3),
+        (["run", "s3://user:secret@bucket/a", "lake", "--local"], 3),
+    ],
+)
+def test_exit_codes(voxlake, arguments, code):
+    done = voxlake(*arguments)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_debugging_shows_where(voxlake):
+    assert "Traceback" in voxlake("status", "no such lake", VOXLAKE_DEBUG="1").stderr
