@@ -96,7 +96,7 @@ class WorkerPool:
         except WorkerDied:
             if worker is not None:
                 self._all.discard(worker)
-                worker.close()
+                worker.kill()
             worker = None
             if self._is_closed:
                 raise _Closed from None
@@ -119,7 +119,7 @@ class WorkerPool:
         """End all workers, also busy ones."""
         self._is_closed = True
         for worker in list(self._all):
-            worker.close()
+            worker.kill()
         self._all.clear()
 
 
@@ -141,23 +141,27 @@ class _Worker:
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             self._pipe.send((function, args, kwargs))
-            while True:
-                kind, value = self._pipe.recv()
-                if kind == "log":
-                    logging.getLogger(value.name).handle(value)
-                elif kind == "error":
-                    raise value
-                else:
-                    return value
-        except (EOFError, ConnectionError) as cause:
+            kind, value = self._answer()
+        except (EOFError, OSError) as cause:
             raise WorkerDied(
                 f"worker {self._process.pid}", f"ended in the middle of its work ({self._end()})", "it is tried again"
             ) from cause
+        if kind == "error":
+            raise value
+        return value
 
-    def close(self) -> None:
+    def _answer(self) -> tuple[str, Any]:
+        """Return the next message that is not a log record."""
+        while True:
+            kind, value = self._pipe.recv()
+            if kind != "log":
+                return kind, value
+            logging.getLogger(value.name).handle(value)
+
+    def kill(self) -> None:
+        """End the process; a call that waits for it then fails, and the pipe closes with its last user."""
         self._process.kill()
         self._process.wait()
-        self._pipe.close()
 
     def _end(self) -> str:
         code = self._process.wait()

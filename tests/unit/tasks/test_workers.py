@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
 
-from storage.errors import UnknownEngine, WorkerDied
+from storage.errors import UnknownEngine, WorkerDied, is_transient
 from tasks.engines import registry
+from tasks.retries import call_patiently
 from tasks.workers import call_in_worker, open_workers
 
 
@@ -44,6 +47,25 @@ def test_errors_come_back_with_their_traceback():
     with open_workers(1, 1), pytest.raises(ValueError, match="math domain") as caught:
         call_in_worker(math.sqrt, -1)
     assert any("Traceback" in note for note in caught.value.__notes__)
+
+
+def test_a_missing_file_is_no_dead_worker():
+    with open_workers(1, 1):
+        pid = call_in_worker(os.getpid)
+        with pytest.raises(FileNotFoundError):
+            call_in_worker(os.stat, "/no/such/file")
+        assert call_in_worker(os.getpid) == pid
+
+
+def test_closing_ends_busy_workers_and_nothing_is_tried_again():
+    with ThreadPoolExecutor(1) as threads:
+        with open_workers(1, 1):
+            call_in_worker(os.getpid)
+            busy = threads.submit(copy_context().run, call_patiently, call_in_worker, time.sleep, 600)
+            time.sleep(0.2)
+        error = busy.exception(10)
+    assert error is not None
+    assert not is_transient(error)
 
 
 def test_our_errors_keep_their_parts():
