@@ -1,5 +1,6 @@
 """docs/tables.md against the catalog: every column of every view, its type, and whether it may be empty."""
 
+import duckdb
 import pytest
 
 from storage.catalog import open_catalog
@@ -44,3 +45,9 @@ def test_what_may_be_empty_in_runs_is_said(catalog):
     for name, _, null, _ in table_rows(section(PAGE, "runs")):
         if null == "no":
             assert catalog.execute(f"SELECT count(*) FROM runs WHERE {name} IS NULL").fetchall() == [(0,)], name
+
+
+def test_the_instant_of_a_failure_needs_quotes(catalog):
+    with pytest.raises(duckdb.ParserException):
+        catalog.execute("SELECT at FROM failures")
+    assert catalog.execute('SELECT "at" FROM failures').fetchall()
