@@ -10,12 +10,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.spec import EngineChoice, RunSpec
+from tasks.spec import RunSpec
 from tasks.threads import limit_threads
 
 ONE_THREAD: dict[str, str] = dict(os.environ)
@@ -37,10 +37,18 @@ def timed(call: Callable[[], object]) -> Spent:
     return Spent(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def timed_command(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Spent:
-    """Run a command, which has to succeed, and return its wall time and the processor time of its whole family."""
+def timed_command(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, allowed: Container[int] = (0,)
+) -> Spent:
+    """Run a command and return its wall time and the processor time of its whole family.
+
+    Raises:
+        SystemExit: its exit status is none of those allowed.
+    """
     wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, env=environment or ONE_THREAD, stdout=subprocess.DEVNULL, check=True)
+    done = subprocess.run(command, env=environment or ONE_THREAD, capture_output=True, text=True, check=False)
+    if done.returncode not in allowed:
+        raise SystemExit(f"{command} ended with {done.returncode}\n{done.stderr}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Spent(time.perf_counter() - wall, cpu_s)
@@ -56,11 +64,6 @@ def make_spec(archive: Path, lake: Path, profile: str, **settings: object) -> Ru
     from flows.settings import build_spec, load_settings
 
     return build_spec(load_settings(None, profile=profile, **settings), str(archive), str(lake))
-
-
-def fake_choice(**options: object) -> EngineChoice:
-    """Return the choice of a fake engine."""
-    return EngineChoice(name="fake", options=options)
 
 
 @contextmanager

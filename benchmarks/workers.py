@@ -1,0 +1,82 @@
+"""How much faster two worker processes are than one.
+
+    python -m benchmarks.workers [--archive samples/archive] [--profile embedded] [--repeats N] [--json FILE]
+
+Runs the main job without Prefect over an archive with one worker and with two in turn, each into a new lake. *Warm*
+counts from when every worker has loaded its engines to the published lake; *cold* counts the starting too. Shards are
+small (``--shard-minutes``), because with a handful of shards the ratio says how they happen to pair up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.output import RATIO_COLUMNS, add_json_option, add_repeats_option, ratio_row, report
+from benchmarks.runs import make_spec, timed
+from benchmarks.sounds import SAMPLES
+from flows.local import run_planned
+from tasks.engine_set import load_engines
+from tasks.engines.registry import KINDS
+from tasks.plan import plan_run
+from tasks.spec import RunSpec
+from tasks.workers import WorkerPool, open_workers
+
+_GOAL = "≥ 1.7"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run with one and with two workers in turn, print how many times faster two were."""
+    options = parse_arguments(argv)
+    warm, cold = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for repeat in range(options.repeats):
+            pair = []
+            for workers in (1, 2):
+                spec = make_spec(
+                    options.archive,
+                    Path(scratch) / f"lake {repeat} {workers}",
+                    options.profile,
+                    workers=workers,
+                    shard_minutes=options.shard_minutes,
+                )
+                pair.append(run_timed(spec))
+            warm.append([run[0] for run in pair])
+            cold.append([run[1] for run in pair])
+    rows = [
+        ratio_row(f"1 worker / 2 workers, {name}", *zip(*times, strict=True), _GOAL)
+        for name, times in (("warm", warm), ("cold", cold))
+    ]
+    report("worker processes", rows, RATIO_COLUMNS, options.json)
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser("workers", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--archive", type=Path, default=SAMPLES)
+    parser.add_argument("--profile", default="embedded")
+    parser.add_argument("--shard-minutes", type=float, default=0.5)
+    add_repeats_option(parser, 3)
+    add_json_option(parser)
+    return parser.parse_args(argv)
+
+
+def run_timed(spec: RunSpec) -> tuple[float, float]:
+    """Return the wall seconds of a run from when its workers are ready, and from the beginning."""
+    with open_workers(spec.workers, spec.threads) as pool:
+        starting = timed(lambda: _load(pool, spec)).wall_s
+        running = timed(lambda: run_planned(plan_run(spec))).wall_s
+    return running, starting + running
+
+
+def _load(pool: WorkerPool, spec: RunSpec) -> None:
+    """Have all workers load their engines side by side; each gets one call, since the loading takes seconds."""
+    with ThreadPoolExecutor(spec.workers) as threads:
+        for waiting in [threads.submit(pool.call, load_engines, spec, KINDS) for _ in range(spec.workers)]:
+            waiting.result()
+
+
+if __name__ == "__main__":
+    main()
