@@ -109,6 +109,8 @@ class LakeState:
     commits: Mapping[str, Mapping[str, str]]
     """Key of the file of each table, by commit."""
     has_unpublished_commits: bool
+    unpublished_archives: frozenset[str]
+    """Archives that those commits are about."""
 
 
 class Lake:
@@ -167,11 +169,13 @@ class Lake:
             sightings, done, commits = self._index(publication)
         names = [name.removesuffix(".json") for name in self.store.list("commits")]
         fresh = [name for name in names if name not in commits and (known is None or name in known)]
+        archives: set[str] = set()
         for name in fresh:
             commit = self._read_commit(f"{name}.json")
             commits[commit.commit_id] = commit.files
             for key in commit.done:
                 done[key] = max(commit.commit_id, done.get(key, ""))
+            archives |= {sighting.archive for sighting in commit.sightings}
             for sighting in commit.sightings:
                 seen = sightings.get((sighting.archive, sighting.source))
                 if seen is None or seen.at <= sighting.at:
@@ -182,6 +186,7 @@ class Lake:
             done=done,
             commits=commits,
             has_unpublished_commits=bool(fresh),
+            unpublished_archives=frozenset(archives),
         )
 
     def all_failures(self, state: LakeState) -> list[tuple[str, dict[str, Any]]]:

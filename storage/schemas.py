@@ -192,6 +192,20 @@ WHOLES: Mapping[str, pa.Schema] = {
             ("title", pa.string()),
         ],
     ),
+    "hints": _schema(
+        ("recording_id", pa.string()),
+        ("archive", pa.string()),
+        ("source", pa.string()),
+        optional=[
+            ("language", pa.string()),
+            ("min_speakers", pa.int32()),
+            ("max_speakers", pa.int32()),
+            ("channel_mode", pa.string()),
+            ("collection", pa.string()),
+            ("title", pa.string()),
+            ("recorded_at", pa.string()),
+        ],
+    ),
     "selected": _schema(
         ("recording_id", pa.string()), ("stage", pa.string()), ("recipe", pa.string()), ("part_id", pa.string())
     ),

@@ -53,7 +53,7 @@ def link_lake(lake_url: str, run_id: str) -> LinkReport:
     labels = lake.facts("fingerprints", state, [key for one in selected for key in one.keys("fingerprint")])
     previous = _PreviousIds(lake, state)
     linked = [_link_model(plan, selected, rows, previous) for _, rows in _by_model(labels)]
-    report = _report(lake, selected, linked, previous)
+    report = _report(lake, _recorded_at(lake, state, selected), linked, previous)
     commits = write_whole(lake, "commits", index_tables(state)["commits"])
     return replace(report, wholes={**report.wholes, "commits": commits})
 
@@ -120,12 +120,20 @@ def _label_columns(labels: pa.Table) -> LabelColumns:
     )
 
 
+def _recorded_at(lake: Lake, state: LakeState, selected: Sequence[SelectedRecording]) -> dict[str, str]:
+    """Return when recordings were made, as the manifest says, or else their headers."""
+    facts = lake.facts("recordings", state, [key for one in selected for key in one.keys("probe")])
+    dates = dict(zip(facts["recording_id"].to_pylist(), facts["recorded_at"].to_pylist(), strict=True))
+    dates |= {one.recording_id: one.hints.recorded_at for one in selected if one.hints.recorded_at}
+    return {recording_id: date for recording_id, date in dates.items() if date}
+
+
 def _report(
-    lake: Lake, selected: Sequence[SelectedRecording], linked: Sequence[_Linked], previous: _PreviousIds
+    lake: Lake, recorded_at: Mapping[str, str], linked: Sequence[_Linked], previous: _PreviousIds
 ) -> LinkReport:
     local_rows = [row for one in linked for row in _local_rows(one)]
     link_rows = [row for one in linked for row in _link_rows(one)]
-    speaker_rows = _speaker_rows(selected, link_rows, linked, previous)
+    speaker_rows = _speaker_rows(recorded_at, link_rows, linked, previous)
     events = Counter(event.change for one in linked for event in one.ids.events)
     return LinkReport(
         base_number=previous.number,
@@ -170,13 +178,12 @@ def _link_rows(linked: _Linked) -> list[Row]:
 
 
 def _speaker_rows(
-    selected: Sequence[SelectedRecording],
+    recorded_at: Mapping[str, str],
     link_rows: Sequence[Row],
     linked: Sequence[_Linked],
     previous: _PreviousIds,
 ) -> list[Row]:
     """Return every ID ever published; one that nobody bears any more says whom it was merged into."""
-    recorded_at = {one.recording_id: one.hints.recorded_at for one in selected}
     of_speaker: dict[str, list[Row]] = defaultdict(list)
     for row in link_rows:
         if row["speaker_id"]:

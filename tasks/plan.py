@@ -10,7 +10,7 @@ from typing import Any
 
 from storage.errors import RecordingError, is_transient
 from storage.lake import Lake, LakeState, Sighting
-from storage.publishing import is_mirrored
+from storage.publishing import inputs_digest, is_mirrored
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.store import absolute_url, json_bytes, public_url
@@ -281,8 +281,8 @@ def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, 
 def _basis(
     spec: RunSpec, listed: Sequence[ListedSource], problems: Sequence[ListingProblem], recipes: RecipeBook
 ) -> str:
+    reduce = inputs_digest([to_plain(option) for option in reduce_options(spec)])
     digest = hashlib.sha256()
-    digest.update(json_bytes([to_plain(option) for option in reduce_options(spec)]))
     digest.update(json_bytes([recipes.identities(), to_plain(problems)]))
     plain_hints: dict[SourceHints, str] = {}
     for source in listed:
@@ -290,4 +290,9 @@ def _basis(
             plain_hints[source.hints] = repr([to_plain(source.hints), sorted(recipes.of(source.hints).items())])
         digest.update(repr((source.obj.source, source.obj.size_bytes, source.obj.mark)).encode())
         digest.update(plain_hints[source.hints].encode())
-    return digest.hexdigest()[:16]
+    return f"{reduce}-{digest.hexdigest()[:16]}"
+
+
+def has_same_reduce(basis: str, other: str) -> bool:
+    """Return whether two runs make the same of the same facts, by their bases."""
+    return basis.partition("-")[0] == other.partition("-")[0]

@@ -16,9 +16,10 @@ from storage.publishing import index_tables, inputs_digest, mirror_transcripts, 
 from storage.recipes import Stage
 from storage.schemas import PARTS, SCHEMA_VERSION, WHOLES, table_of
 from tasks.attribute_recording import LabelKey, RecordingSpeakers, RecordingTables, attribute_recording
+from tasks.failures import present_sources, standing_failures
 from tasks.link import LinkReport
-from tasks.plan import RunPlan, archive_key, read_plan, reduce_options
-from tasks.select import SelectedRecording, select_recordings
+from tasks.plan import RunPlan, archive_key, has_same_reduce, read_plan, reduce_options
+from tasks.select import SelectedRecording, hint_rows, select_recordings
 from tasks.spec import to_plain
 
 Row = dict[str, Any]
@@ -76,7 +77,7 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         at=plan.spec.started_at,
         parts=tuple(parts),
         wholes={**link.wholes, **_write_wholes(lake, state, plan, shown)},
-        bases={**(state.publication.bases if state.publication else {}), archive_key(plan.spec): plan.basis},
+        bases={**_bases_that_hold(state, plan), archive_key(plan.spec): plan.basis},
     )
     if not lake.publish(publication):
         raise PublicationRaced(f"publication {number + 1}", "another run published it first", "link again")
@@ -84,10 +85,20 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
     return PublishReport(
         number=publication.number,
         n_recordings=len(selected),
-        n_failed=shown.n_failed_sources(state, archive_key(plan.spec)),
+        n_failed=shown.n_failed_sources(state, plan),
         n_parts=len(parts),
         n_parts_written=n_written,
     )
+
+
+def _bases_that_hold(state: LakeState, plan: RunPlan) -> dict[str, str]:
+    """Return the bases of other archives that this publication shows as their own last run would."""
+    bases = state.publication.bases if state.publication else {}
+    return {
+        archive: basis
+        for archive, basis in bases.items()
+        if archive not in state.unpublished_archives and has_same_reduce(basis, plan.basis)
+    }
 
 
 class _Shown:
@@ -99,7 +110,7 @@ class _Shown:
         self.run_id = plan.spec.run_id
         self.selected = {one.recording_id: one for one in selected}
         self.speakers = _speakers_by_recording(lake, link)
-        self.failures = _standing_failures(lake, state, plan, self.selected)
+        self.failures = standing_failures(lake, state, plan, self.selected)
         keys = [key for one in selected for key in one.keys("probe")]
         recordings = lake.facts("recordings", state, keys).to_pylist()
         self.recordings: dict[str, Row] = {row["recording_id"]: row for row in recordings}
@@ -116,15 +127,12 @@ class _Shown:
         """Return who the labels of a recording are."""
         return self.speakers.get(recording_id, RecordingSpeakers(of_label={}, speaker_id={}))
 
-    def n_failed_sources(self, state: LakeState, archive: str) -> int:
-        """Return how many sources of an archive stand as failed, under whatever name the failure was met."""
+    def n_failed_sources(self, state: LakeState, plan: RunPlan) -> int:
+        """Return how many of the sources that the run met stand as failed, under whatever name that was."""
         failed = {row["recording_id"] for row in self.failures if row["recording_id"]}
         nameless = {(row["archive"], row["source"]) for row in self.failures if not row["recording_id"]}
-        return sum(
-            sighting.recording_id in failed or key in nameless
-            for key, sighting in state.sightings.items()
-            if sighting.archive == archive
-        )
+        seen = {key: state.sightings[key].recording_id for key in present_sources(plan) if key in state.sightings}
+        return sum(recording_id in failed or key in nameless for key, recording_id in seen.items())
 
     def _assign_parts(self, lake: Lake, state: LakeState) -> dict[str, str]:
         """Return each recording's part: the one it had, or a new one shared with other new recordings."""
@@ -158,34 +166,6 @@ def _speakers_by_recording(lake: Lake, link: LinkReport) -> dict[str, RecordingS
         recording_id: RecordingSpeakers(of_label=of_label, speaker_id=ids[recording_id])
         for recording_id, of_label in labels.items()
     }
-
-
-def _standing_failures(
-    lake: Lake, state: LakeState, plan: RunPlan, selected: Mapping[str, SelectedRecording]
-) -> list[Row]:
-    """Return the failures that still hold: of recipes that are shown, or of what has not been done since."""
-    standing: dict[tuple[Any, ...], Row] = {}
-    known = {sighting.recording_id for sighting in state.sightings.values()}
-    archive = archive_key(plan.spec)
-    present = {source.obj.source for source in plan.listed} | {problem.source for problem in plan.problems}
-    for commit_id, row in lake.all_failures(state):
-        recording_id, key = row["recording_id"], (row["recording_id"], row["stage"], row["recipe"])
-        if recording_id is None:
-            sighting = state.sightings.get((row["archive"], row["source"]))
-            is_gone = row["archive"] == archive and row["source"] not in present
-            holds = sighting is not None and sighting.recording_id is None and not is_gone
-        elif recording_id not in known:
-            holds = False
-        elif key in state.done:
-            shown = selected[recording_id].recipes.get(row["stage"])
-            holds = shown == row["recipe"] and state.done[key] == commit_id
-        else:
-            holds = True
-        if holds:
-            identity = (recording_id or (row["archive"], row["source"]), row["stage"], row["start_ms"])
-            if identity not in standing or standing[identity]["at"] <= row["at"]:
-                standing[identity] = row
-    return [standing[key] for key in sorted(standing, key=repr)]
 
 
 def _write_parts(lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown) -> tuple[list[Part], int]:
@@ -286,6 +266,7 @@ def _write_wholes(lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown) ->
     ]
     tables: dict[str, Iterable[Row]] = {
         "recordings": _recording_rows(lake, state, shown),
+        "hints": hint_rows(list(shown.selected.values())),
         "selected": selected,
         "failures": shown.failures,
         "sources": _source_rows(lake, state, plan),

@@ -1,0 +1,61 @@
+"""Which of all failures ever met still hold. Pure, but for reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from storage.lake import Lake, LakeState
+from tasks.plan import RunPlan, archive_key
+from tasks.select import SelectedRecording
+
+Row = dict[str, Any]
+
+
+def standing_failures(
+    lake: Lake, state: LakeState, plan: RunPlan, selected: Mapping[str, SelectedRecording]
+) -> list[Row]:
+    """Return the failures that still hold, each under the name by which its recording is shown."""
+    standing: dict[tuple[Any, ...], Row] = {}
+    present = present_sources(plan)
+    before = lake.whole(state.publication, "failures").select(["recording_id", "stage", "recipe"]).to_pylist()
+    published = {tuple(row.values()) for row in before}
+    for commit_id, row in lake.all_failures(state):
+        one = selected.get(row["recording_id"])
+        if row["recording_id"] is None:
+            holds, shown = _nothing_is_known(row, state, plan, present), row
+        elif one is None:
+            continue
+        else:
+            holds = _is_of_what_is_shown(row, commit_id, one, state, published)
+            shown = row | {"archive": one.archive, "source": one.source}
+        if holds:
+            identity = (row["recording_id"] or (row["archive"], row["source"]), row["stage"], row["start_ms"])
+            if identity not in standing or standing[identity]["at"] <= row["at"]:
+                standing[identity] = shown
+    return [standing[key] for key in sorted(standing, key=repr)]
+
+
+def present_sources(plan: RunPlan) -> frozenset[tuple[str, str]]:
+    """Return archive and source of all that the run met."""
+    archive = archive_key(plan.spec)
+    listed = {(archive, source.obj.source) for source in plan.listed}
+    return frozenset(listed | {(archive, problem.source) for problem in plan.problems})
+
+
+def _nothing_is_known(row: Row, state: LakeState, plan: RunPlan, present: frozenset[tuple[str, str]]) -> bool:
+    """Return whether a failure of bytes that nobody could read holds: they are there, and still nobody could."""
+    key = (row["archive"], row["source"])
+    sighting = state.sightings.get(key)
+    is_gone = row["archive"] == archive_key(plan.spec) and key not in present
+    return sighting is not None and sighting.recording_id is None and not is_gone
+
+
+def _is_of_what_is_shown(
+    row: Row, commit_id: str, one: SelectedRecording, state: LakeState, published: set[tuple[Any, ...]]
+) -> bool:
+    """Return whether a recording's failure holds: met by the facts that are shown, or by what is still wanted."""
+    key = (row["recording_id"], row["stage"], row["recipe"])
+    if key in state.done:
+        return one.recipes.get(row["stage"]) == row["recipe"] and state.done[key] == commit_id
+    return key in published if one.wanted is None else one.wanted.get(row["stage"]) == row["recipe"]
