@@ -29,3 +29,9 @@ def test_make_knows_what_the_docs_tell_it():
         told = set(re.findall(r"\bmake ([a-z]+)$|`make ([a-z]+)`", page.read_text(), re.MULTILINE))
         assert told
         assert {alone or inline for alone, inline in told} <= targets
+
+
+def test_every_page_is_linked():
+    text = README.read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{page.name})" in text
