@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/python -m uv pip
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports lock clean
+.PHONY: help demo test check lint types imports bench lock clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -28,12 +28,17 @@ types: .venv/all
 imports: .venv/all
 	$(BIN)/lint-imports
 
+bench: .venv/all ## Measure accuracy and speed into bench/, best on a quiet machine; most of an hour
+	mkdir -p bench
+	for name in "accuracy samples" rerun decode workers orchestration memory; do \
+		$(BIN)/python -m benchmarks.$$name --json bench/$${name%% *}.json || exit 1; done
+
 lock: .venv/uv ## Renew requirements.lock after a change of dependencies
 	$(UV) compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade --output-file requirements.lock pyproject.toml
 
 clean: ## Remove what make made
-	rm -rf .venv demo-lake build dist
+	rm -rf .venv demo-lake bench build dist
 
 .venv/uv:
 	$(PYTHON) -m venv .venv
