@@ -16,7 +16,7 @@ NOT_RUN = {
     "export PREFECT_API_URL=http://127.0.0.1:4200/api": "needs a server, and starts a worker",
     "prefect server start": "never ends",
     'pip install ".[embedded]"': "needs a registry",
-    'pip install "voxlake[s3]"': "needs a registry and a bucket",
+    'pip install ".[s3]"': "needs a registry and a bucket",
     "voxlake demo --lake demo-lake": "takes minutes",
 }
 """First lines of shell blocks that are not run, and why."""
