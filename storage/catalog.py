@@ -135,8 +135,15 @@ def _create_source(
     paths = [lake.store.path(key) for key in keys]
     if not lake.store.is_local:
         paths = [lake.store.fs.unstrip_protocol(path) for path in paths]
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    connection.execute(f"CREATE VIEW published.{table} AS SELECT * FROM read_parquet([{listed}])")
+    listed = ", ".join("'" + _literal(path).replace("'", "''") + "'" for path in paths)
+    connection.execute(
+        f"CREATE VIEW published.{table} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+    )
+
+
+def _literal(path: str) -> str:
+    """Return a pattern that means this very path, whatever its folders are called."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
 
 
 def _create_table(connection: duckdb.DuckDBPyConnection, name: str, data: pa.Table) -> None:
