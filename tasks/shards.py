@@ -37,15 +37,12 @@ def group_shards(
     Args:
         items: What is to be grouped, in a canonical order.
         durations_ms: Estimated audio of each.
-        together: A key for each; items of one key land in one shard.
+        together: A key for each; items of one key land in one shard, unless they are more than a shard.
         shard_ms: About how much audio a shard should hold.
 
     Longest-processing-time-first, so loads are within 4/3 of even (Graham, 1969), or one group if that is longer.
     """
-    groups: dict[Hashable, list[int]] = {}
-    for index, key in enumerate(together):
-        groups.setdefault(key, []).append(index)
-    load = {key: sum(durations_ms[i] + _OVERHEAD_MS for i in members) for key, members in groups.items()}
+    groups, load = _groups(durations_ms, together, shard_ms)
     n_shards = min(len(groups), max(1, -(-sum(load.values()) // max(1, shard_ms))))
     heap = [(0, shard) for shard in range(n_shards)]
     shards: list[list[int]] = [[] for _ in range(n_shards)]
@@ -58,6 +55,24 @@ def group_shards(
     return [[items[i] for i in sorted(shards[shard])] for shard in order if shards[shard]]
 
 
+def _groups(
+    durations_ms: Sequence[int], together: Sequence[Hashable], shard_ms: int
+) -> tuple[dict[tuple[Hashable, int], list[int]], dict[tuple[Hashable, int], int]]:
+    """Return items that belong together, in groups of up to a shard, and the load of each group."""
+    groups: dict[tuple[Hashable, int], list[int]] = {}
+    load: dict[tuple[Hashable, int], int] = {}
+    n_groups: dict[Hashable, int] = {}
+    for index, key in enumerate(together):
+        group = (key, n_groups.setdefault(key, 0))
+        load_ms = durations_ms[index] + _OVERHEAD_MS
+        if load.get(group) and load[group] + load_ms > shard_ms:
+            n_groups[key] += 1
+            group = (key, n_groups[key])
+        groups.setdefault(group, []).append(index)
+        load[group] = load.get(group, 0) + load_ms
+    return groups, load
+
+
 def duplicate_key(obj: SourceObject) -> Hashable:
-    """Return a key that objects of equal bytes share: they are read in one shard, where one look settles it."""
+    """Return a key that objects of equal bytes share: in one shard, one look settles what is decoded."""
     return obj.size_bytes

@@ -19,7 +19,7 @@ def test_every_item_is_in_one_shard(durations_ms, shard_ms):
 def test_items_of_one_key_stay_together(durations_ms, data):
     items = list(range(len(durations_ms)))
     keys = [data.draw(st.integers(0, 5)) for _ in items]
-    shards = group_shards(items, durations_ms, keys, MINUTE_MS)
+    shards = group_shards(items, durations_ms, keys, sum(durations_ms) + 500 * len(items))
     for key in set(keys):
         assert sum(any(keys[item] == key for item in shard) for shard in shards) == 1
 
@@ -36,6 +36,12 @@ def test_loads_are_even(durations_ms, workers):
 
 def test_the_longest_shard_starts_first():
     assert group_shards(["short", "long"], [1000, 90_000], [0, 1], 1) == [["long"], ["short"]]
+
+
+def test_recordings_that_happen_to_have_one_size_are_spread():
+    shards = group_shards(list(range(100)), [MINUTE_MS] * 100, ["same"] * 100, 10 * MINUTE_MS)
+    assert len(shards) > 10
+    assert max(map(len, shards)) <= 10
 
 
 def test_nothing_to_do_is_no_shard():
