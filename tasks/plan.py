@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from storage.errors import RecordingError, is_transient
+from storage.errors import ConfigError, RecordingError, is_transient
 from storage.lake import Lake, LakeState, Sighting
 from storage.publishing import inputs_digest, is_mirrored
 from storage.recipes import REJECTED, STAGES, Stage
@@ -106,10 +106,12 @@ def plan_run(spec: RunSpec) -> RunPlan:
         ConfigError: archive, manifest, lake or an engine cannot be used.
     """
     spec = replace(spec, archive=absolute_url(spec.archive), lake=absolute_url(spec.lake))
+    _refuse_secrets(spec)
     recipes = RecipeBook(spec)
     listing = discover(spec.archive)
     manifest_url = spec.manifest or find_manifest(spec.archive)
     hints = read_manifest(manifest_url) if manifest_url else {}
+    spec = replace(spec, manifest=public_url(spec.manifest) if spec.manifest else None)
     listed = tuple(
         ListedSource(obj=obj, hints=_with_collection(hints.get(obj.source, _NO_HINTS), spec)) for obj in listing.objects
     )
@@ -135,7 +137,7 @@ def write_plan(plan: RunPlan) -> None:
     """Write the plan where the run's workers find it, and commit what was met while listing."""
     lake = Lake(plan.spec.lake)
     lake.store.put_json(f"plans/{plan.spec.run_id}.json", to_plain(plan))
-    if plan.problems:
+    if plan.problems and not plan.is_current:
         rows = {"failures": [_failure_row(plan, problem) for problem in plan.problems]}
         lake.write_commit(plan.spec.run_id, rows, [], [_sighting(plan, problem) for problem in plan.problems])
 
@@ -161,6 +163,17 @@ def engines_needed(plan: RunPlan) -> list[EngineKind]:
 def archive_key(spec: RunSpec) -> str:
     """Return how the lake calls the archive: its URL without credentials."""
     return public_url(spec.archive)
+
+
+def _refuse_secrets(spec: RunSpec) -> None:
+    """Keep credentials out of plans, which the lake keeps; those of a manifest are left out, no worker needs them."""
+    for url in (spec.archive, spec.lake):
+        if public_url(url) != url:
+            raise ConfigError(
+                f"address {public_url(url)!r}",
+                "carries credentials or a query",
+                "give credentials in the environment that your storage reads",
+            )
 
 
 def _is_published(lake: Lake, state: LakeState) -> bool:
