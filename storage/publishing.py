@@ -50,26 +50,40 @@ def index_tables(state: LakeState) -> dict[str, list[dict[str, Any]]]:
     return {"done": done, "commits": commits}
 
 
-def mirror_transcripts(lake: Lake, publication: Publication) -> None:
-    """Bring ``transcripts/*.parquet`` up to a publication: one file per part, each replaced as a whole.
+def mirror_transcripts(lake: Lake) -> None:
+    """Bring ``transcripts/*.parquet`` up to the latest publication: one file per part, each replaced as a whole.
 
-    A reader of the glob sees every utterance once at any moment, since a recording never changes its part.
+    A reader of the glob sees every utterance once at any moment, since a recording never changes its part. Where
+    several runs mirror at once, whoever sees a newer publication begins again, beginning with what it wrote itself.
     """
-    state = lake.store.read_json(_MIRROR_STATE) if lake.store.exists(_MIRROR_STATE) else {"parts": {}}
-    wanted = {part.part_id: part.digest for part in publication.parts}
-    for part in publication.parts:
-        if state["parts"].get(part.part_id) != part.digest:
-            lake.store.put(f"{_MIRROR}/{part.part_id}.parquet", lake.store.read(part.files["transcripts"]))
-    for part_id in sorted(state["parts"].keys() - wanted.keys()):
-        lake.store.delete(f"{_MIRROR}/{part_id}.parquet")
-    lake.store.put_json(_MIRROR_STATE, {"number": publication.number, "parts": wanted})
+    written: dict[str, str] = {}
+    while (publication := lake.latest_publication()) is not None and not is_mirrored(lake, publication, written):
+        state = lake.store.read_json(_MIRROR_STATE) if lake.store.exists(_MIRROR_STATE) else {"parts": {}}
+        there = {**state["parts"], **written}
+        wanted = {part.part_id: part.digest for part in publication.parts}
+        for part in publication.parts:
+            if there.get(part.part_id) != part.digest:
+                lake.store.put(f"{_MIRROR}/{part.part_id}.parquet", lake.store.read(part.files["transcripts"]))
+                written[part.part_id] = part.digest
+        for part_id in sorted(there.keys() - wanted.keys()):
+            lake.store.delete(f"{_MIRROR}/{part_id}.parquet")
+            written.pop(part_id, None)
+        lake.store.put_json(_MIRROR_STATE, {"number": publication.number, "parts": wanted})
 
 
-def is_mirrored(lake: Lake, publication: Publication) -> bool:
-    """Return whether ``transcripts/`` shows that publication."""
+def is_mirrored(lake: Lake, publication: Publication, written: Mapping[str, str] | None = None) -> bool:
+    """Return whether ``transcripts/`` shows that publication, and nothing older that was written over it.
+
+    Args:
+        lake: The lake.
+        publication: Its latest publication.
+        written: Digest of each part that the caller wrote, maybe after somebody else.
+    """
     if not lake.store.exists(_MIRROR_STATE):
         return False
-    return bool(lake.store.read_json(_MIRROR_STATE)["number"] == publication.number)
+    wanted = {part.part_id: part.digest for part in publication.parts}
+    is_ours = all(wanted.get(part_id) == digest for part_id, digest in (written or {}).items())
+    return is_ours and bool(lake.store.read_json(_MIRROR_STATE)["number"] == publication.number)
 
 
 def _content_digest(table: pa.Table) -> str:

@@ -81,7 +81,7 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
     )
     if not lake.publish(publication):
         raise PublicationRaced(f"publication {number + 1}", "another run published it first", "link again")
-    mirror_transcripts(lake, publication)
+    mirror_transcripts(lake)
     return PublishReport(
         number=publication.number,
         n_recordings=len(selected),

@@ -155,12 +155,30 @@ def transcripts(lake, part_id, digest, text):
 
 
 def test_the_mirror_follows_the_publication(lake):
-    first, _ = publish(lake, 1, [transcripts(lake, "p1", "d1", "old"), transcripts(lake, "p2", "d1", "gone")])
-    mirror_transcripts(lake, first)
+    publish(lake, 1, [transcripts(lake, "p1", "d1", "old"), transcripts(lake, "p2", "d1", "gone")])
+    mirror_transcripts(lake)
     second, _ = publish(lake, 2, [transcripts(lake, "p1", "d2", "new")])
     assert not is_mirrored(lake, second)
-    mirror_transcripts(lake, second)
+    mirror_transcripts(lake)
     assert is_mirrored(lake, second)
     names = [name for name in lake.store.list("transcripts") if name.endswith(".parquet")]
     assert names == ["p1.parquet"]
+    assert lake.store.read_table("transcripts/p1.parquet", PARTS["transcripts"])["text"].to_pylist() == ["new"]
+
+
+def test_a_slow_mirror_does_not_put_an_old_publication_over_a_new_one(lake, monkeypatch):
+    publish(lake, 1, [transcripts(lake, "p1", "d1", "old"), transcripts(lake, "p2", "d1", "gone")])
+    put = lake.store.put
+    newer = []
+
+    def overtaken(key, data):
+        if key == "transcripts/p1.parquet" and not newer:
+            newer.append(publish(lake, 2, [transcripts(lake, "p1", "d2", "new")])[0])
+            mirror_transcripts(Lake(lake.url))
+        put(key, data)
+
+    monkeypatch.setattr(lake.store, "put", overtaken)
+    mirror_transcripts(lake)
+    assert is_mirrored(lake, newer[0])
+    assert [name for name in lake.store.list("transcripts") if name.endswith(".parquet")] == ["p1.parquet"]
     assert lake.store.read_table("transcripts/p1.parquet", PARTS["transcripts"])["text"].to_pylist() == ["new"]
