@@ -1,7 +1,7 @@
 """What the main job costs beyond its engines: everything from planning to the published lake, with Prefect and without.
 
     python -m benchmarks.orchestration [--recordings N …] [--repeats N] [--json FILE]
-    python -m benchmarks.orchestration --archive samples/archive --profile embedded --repeats 1
+    python -m benchmarks.orchestration --archive samples/archive --profile embedded --time cpu
 
 Runs an archive three ways in turn, each as a process of its own with one worker:
 
@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.output import RATIO_COLUMNS, Row, add_json_option, add_repeats_option, ratio_row, report
-from benchmarks.runs import ONE_THREAD, make_spec, prefect_server, timed_command, voxlake
+from benchmarks.runs import ONE_THREAD, Spent, make_spec, prefect_server, timed_command, voxlake
 from storage.lake import Lake
 from storage.records import SAMPLES_PER_MS, Clip, ClipContext, Turn
 from tasks.audio import open_recording
@@ -47,7 +47,7 @@ _GOAL = "≤ 1.03"
 _HOUR_S = 3600.0
 
 Times = dict[str, list[float]]
-"""Wall seconds by way."""
+"""Seconds by way, a repetition each."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -62,10 +62,11 @@ def main(argv: list[str] | None = None) -> None:
                 delays = {f"VOXLAKE_{kind}__OPTIONS": f'{{"delay_ms": {ms}}}' for kind, ms in DELAYS_MS.items()}
                 environment |= delays
             lakes = Path(scratch) / f"lakes {name}"
-            sizes.append(run_in_turn(archive, lakes, options.profile, environment, options.repeats))
+            taken = run_in_turn(archive, lakes, options.profile, environment, options.repeats)
+            sizes.append({way: [getattr(one, f"{options.time}_s") for one in spent] for way, spent in taken.items()})
             rows += [ratio_row(f"{name}, {way} / plain", sizes[-1][way], sizes[-1]["plain"], _GOAL) for way in WAYS[1:]]
         rows += [extrapolated(way, sizes[0], sizes[-1]) for way in WAYS[1:] if len(sizes) > 1]
-    report(f"orchestration, profile {options.profile}", rows, RATIO_COLUMNS, options.json)
+    report(f"orchestration, profile {options.profile}, {options.time} time", rows, RATIO_COLUMNS, options.json)
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -74,6 +75,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--recordings", type=int, nargs="+", default=[10, 50], help="sizes of archives of tones")
     parser.add_argument("--archive", type=Path, help="an archive instead of tones")
     parser.add_argument("--profile", default="fake")
+    parser.add_argument("--time", choices=("wall", "cpu"), default="wall", help="cpu where others use the machine")
     add_repeats_option(parser, 3)
     add_json_option(parser)
     return parser.parse_args(argv)
@@ -81,7 +83,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 def archives(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, Path]]:
     """Yield each archive with what to call it."""
-    from tests.archives import conversation, write_wav
+    from tests.archives import conversation
+    from tests.lakes import write_wav
 
     if options.archive:
         yield options.archive.name, options.archive
@@ -93,12 +96,14 @@ def archives(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, 
         yield f"{n_recordings} recordings", archive
 
 
-def run_in_turn(archive: Path, lakes: Path, profile: str, environment: dict[str, str], repeats: int) -> Times:
-    """Return the wall seconds of each way, repetition by repetition; every run fills a new lake.
+def run_in_turn(
+    archive: Path, lakes: Path, profile: str, environment: dict[str, str], repeats: int
+) -> dict[str, list[Spent]]:
+    """Return what each way took, repetition by repetition; every run fills a new lake.
 
     Exit status 1 is allowed: `samples/` has a broken file, as archives do.
     """
-    times: Times = defaultdict(list)
+    times: dict[str, list[Spent]] = defaultdict(list)
     for repeat in range(repeats):
         commands = {
             "plain": [sys.executable, "-c", _PLAIN.format((str(archive), profile))],
@@ -106,7 +111,7 @@ def run_in_turn(archive: Path, lakes: Path, profile: str, environment: dict[str,
             "Prefect": voxlake("run", archive, lakes / f"Prefect {repeat}", "--profile", profile, "--json"),
         }
         for way in WAYS:
-            times[way].append(timed_command(commands[way], environment, allowed=(0, 1)).wall_s)
+            times[way].append(timed_command(commands[way], environment, allowed=(0, 1)))
             if way != "plain" and Lake(str(lakes / f"{way} {repeat}")).latest_publication() is None:
                 raise SystemExit(f"{way}: nothing was published")
     return times
