@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from storage.formats.document import Document, DocumentTurn, DocumentUtterance, 
 from storage.store import Store
 
 Row = dict[str, Any]
+
+_ID_DIGITS = 8
 
 _UTTERANCES = """
     SELECT utterance_index, start_ms, end_ms, coalesce(speaker_name, speaker_id, local_speaker) AS speaker,
@@ -52,6 +55,8 @@ def export_lake(
 ) -> ExportReport:
     """Write one file per recording under ``out_url``, at its source's path with the format's suffix.
 
+    Recordings of several archives that have one source carry the beginning of their recording_id in their names.
+
     Args:
         lake_url: The lake.
         out_url: Folder to write to; files there are replaced.
@@ -66,8 +71,8 @@ def export_lake(
         raise ConfigError(f"format {format_name!r}", "there is no such format", f"choose one of {', '.join(FORMATS)}")
     chosen, out = FORMATS[format_name], Store(out_url)
     n_recordings = 0
-    for source, document in read_documents(lake_url, sources=sources, collection=collection):
-        out.put(f"{source}{chosen.suffix}", chosen.render(document).encode())
+    for name, document in read_documents(lake_url, sources=sources, collection=collection):
+        out.put(f"{name}{chosen.suffix}", chosen.render(document).encode())
         n_recordings += 1
     return ExportReport(n_recordings=n_recordings, out=out_url)
 
@@ -75,11 +80,19 @@ def export_lake(
 def read_documents(
     lake_url: str, *, sources: Sequence[str] | None = None, collection: str | None = None
 ) -> Iterator[tuple[str, Document]]:
-    """Yield source and document of each recording that could be read, in order of source."""
+    """Yield a unique relative path and the document of each recording that could be read, in order of source."""
     with open_catalog(lake_url) as catalog:
         wanted = list(sources) if sources is not None else None
-        for recording in _rows(catalog, _RECORDINGS, [collection, collection, wanted, wanted]):
-            yield recording["source"], _document(catalog, recording)
+        recordings = _rows(catalog, _RECORDINGS, [collection, collection, wanted, wanted])
+        uses = Counter(recording["source"] for recording in recordings)
+        for recording in recordings:
+            yield _path(recording, is_shared=uses[recording["source"]] > 1), _document(catalog, recording)
+
+
+def _path(recording: Row, *, is_shared: bool) -> str:
+    """Return where to write a recording's text; an object store's key may hold ``..``, which must lead nowhere."""
+    path = "/".join("_" if part in {"", ".", ".."} else part for part in recording["source"].split("/"))
+    return f"{path}.{recording['recording_id'][:_ID_DIGITS]}" if is_shared else path
 
 
 def _document(catalog: duckdb.DuckDBPyConnection, recording: Row) -> Document:
