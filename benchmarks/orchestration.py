@@ -39,8 +39,9 @@ from tasks.engine_set import EngineSet
 from tasks.facts import speech_in_clip
 from tasks.fingerprint import SHORTEST_SPEECH_MS, choose_speech, clean_spans
 
-DELAYS_MS = {"DETECTOR": 100, "TRANSCRIBER": 2_000, "DIARIZER": 750, "EMBEDDER": 75}
+_DELAYS_MS = {"DETECTOR": 100, "TRANSCRIBER": 2_000, "DIARIZER": 750, "EMBEDDER": 75}
 """Sleep for each clip; two voices in each recording make that three seconds for a minute of sound."""
+_SLEEPING = {f"VOXLAKE_{kind}__OPTIONS": f'{{"delay_ms": {ms}}}' for kind, ms in _DELAYS_MS.items()}
 WAYS = ("plain", "local", "Prefect")
 _PLAIN = "from benchmarks.orchestration import run_plain; run_plain(*{})"
 _GOAL = "≤ 1.03"
@@ -55,14 +56,11 @@ def main(argv: list[str] | None = None) -> None:
     options = parse_arguments(argv)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch, prefect_server(Path(scratch) / "prefect") as url:
+        environment = {**ONE_THREAD, **({} if options.archive else _SLEEPING)}
+        environment |= {"PREFECT_API_URL": url, "VOXLAKE_WORKERS": "1"}
         sizes: list[Times] = []
         for name, archive in archives(options, Path(scratch)):
-            environment = {**ONE_THREAD, "PREFECT_API_URL": url, "VOXLAKE_WORKERS": "1"}
-            if options.archive is None:
-                delays = {f"VOXLAKE_{kind}__OPTIONS": f'{{"delay_ms": {ms}}}' for kind, ms in DELAYS_MS.items()}
-                environment |= delays
-            lakes = Path(scratch) / f"lakes {name}"
-            taken = run_in_turn(archive, lakes, options.profile, environment, options.repeats)
+            taken = run_in_turn(archive, Path(scratch) / f"lakes {name}", options.profile, environment, options.repeats)
             sizes.append({way: [getattr(one, f"{options.time}_s") for one in spent] for way, spent in taken.items()})
             rows += [ratio_row(f"{name}, {way} / plain", sizes[-1][way], sizes[-1]["plain"], _GOAL) for way in WAYS[1:]]
         rows += [extrapolated(way, sizes[0], sizes[-1]) for way in WAYS[1:] if len(sizes) > 1]
