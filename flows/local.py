@@ -12,10 +12,11 @@ from tasks.link import link_lake
 from tasks.plan import RunPlan, plan_run
 from tasks.publish import publish_lake
 from tasks.retries import call_patiently
-from tasks.run_shard import ShardReport, run_shard
+from tasks.run_shard import ShardReport
 from tasks.spec import RunSpec
 from tasks.summary import RunSummary
-from tasks.workers import call_in_worker, open_workers
+from tasks.take_shard import take_shard
+from tasks.workers import open_workers
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def run_planned(plan: RunPlan) -> RunSummary:
     with ThreadPoolExecutor(spec.workers) as threads, open_workers(spec.workers, spec.threads):
 
         def submit(index: int) -> Future[ShardReport]:
-            call = partial(call_patiently, call_in_worker, run_shard, spec.lake, spec.run_id, index)
+            call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index)
             return threads.submit(copy_context().run, call)
 
         return run_job(

@@ -62,15 +62,18 @@ class ShardReport:
         )
 
 
-def run_shard(lake_url: str, run_id: str, shard_index: int) -> ShardReport:
-    """Process one shard of a written plan and commit its facts.
+def run_shard(lake_url: str, run_id: str, shard_index: int, number: int | None = None) -> ShardReport:
+    """Process one shard of a written plan, or one recording of it by its number, and commit its facts.
 
     Raises:
         ConfigError: an engine cannot be loaded.
         StorageError: the lake cannot be written.
     """
     plan = read_plan(lake_url, run_id)
-    return _ShardRun(plan, plan.shards[shard_index], EngineSet(plan.spec)).run()
+    shard = plan.shards[shard_index]
+    if number is not None:
+        shard = Shard(recordings=shard.recordings[number : number + 1])
+    return _ShardRun(plan, shard, EngineSet(plan.spec)).run()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -24,9 +24,9 @@ from storage.errors import is_transient
 from tasks.link import LinkReport, link_lake
 from tasks.publish import PublishReport, publish_lake
 from tasks.retries import RETRY_DELAYS_S
-from tasks.run_shard import ShardReport, run_shard
+from tasks.run_shard import ShardReport
 from tasks.summary import MOST_ROWS, RunSummary, headline, markdown, recording_rows, standing_failures
-from tasks.workers import call_in_worker
+from tasks.take_shard import take_shard
 
 
 def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -54,7 +54,7 @@ _POLICY: _Policy = {
 
 def _transcribe_shard(lake: str, run_id: str, shard_index: int, title: str) -> ShardReport:  # noqa: ARG001 - the name
     """Take one shard of a run's plan through its stages and commit its facts."""
-    return call_in_worker(run_shard, lake, run_id, shard_index)
+    return take_shard(lake, run_id, shard_index)
 
 
 def _link(lake: str, run_id: str) -> LinkReport:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
-import numpy as np
-
 from flows.settings import build_spec, load_settings
-from storage.catalog import VIEWS, open_catalog
 from storage.lake import Lake
 from storage.records import Clip
 from storage.schemas import FACTS
 from tasks.spec import RunSpec
+from tests.lakes import lake_rows, write_wav
 from tests.tones import spoken, tone_clip
 
 _VOICES_HZ = ((400, 1900), (700, 1900), (400, 2500), (700, 2500), (1000, 3100), (1300, 3100))
-_OF_THE_RUN = {"run_id", "at", "first_seen", "last_seen", "since"}
-
-
-def write_wav(path: Path, clip: Clip) -> None:
-    """Write a clip as 16-bit PCM."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes((clip * 32_767).astype(np.int16).tobytes())
+_OF_THE_RUN = frozenset({"run_id", "at", "first_seen", "last_seen", "since"})
 
 
 def conversation(index: int, *, seconds: int = 12) -> Clip:
@@ -57,14 +44,7 @@ def fake_spec(archive: Path, lake: Path, **settings: object) -> RunSpec:
 
 def published_rows(lake: Path) -> dict[str, list[str]]:
     """Return every view's rows in a canonical order, without what names a run or a moment."""
-    rows = {}
-    with open_catalog(str(lake)) as catalog:
-        for view in (*VIEWS, "links"):
-            if view != "runs":
-                table = catalog.execute(f"SELECT * FROM {view}").to_arrow_table()
-                kept = [name for name in table.column_names if name not in _OF_THE_RUN]
-                rows[view] = sorted(map(repr, table.select(kept).to_pylist()))
-    return rows
+    return lake_rows(lake, passing=_OF_THE_RUN)
 
 
 def committed_facts(lake: Path) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from storage.catalog import open_catalog
+from storage.catalog import VIEWS, open_catalog
 from storage.lake import new_run_id
 from storage.records import Clip
 from tasks.link import LinkReport, link_lake
@@ -25,6 +25,8 @@ FAKE = EngineChoice(name="fake")
 VOICES_HZ = (300, 900, 1500, 2100, 2700)
 PASSING = frozenset({"run_id", "at", "first_seen", "last_seen", "mark", "recipe", "since"})
 """Columns that may differ between two lakes of the same archive."""
+
+SHOWN_VIEWS = (*(view for view in VIEWS if view != "runs"), "links")
 
 
 def write_wav(path: Path, *channels: Clip, rate_hz: int = 16_000) -> Path:
@@ -105,25 +107,13 @@ def query(lake: Path | str, sql: str) -> list[tuple[Any, ...]]:
 
 
 def lake_rows(
-    lake: Path | str,
-    views: Iterable[str] = (
-        "recordings",
-        "sources",
-        "transcripts",
-        "words",
-        "turns",
-        "fingerprints",
-        "speakers",
-        "links",
-        "coverage",
-        "failures",
-    ),
+    lake: Path | str, views: Iterable[str] = SHOWN_VIEWS, *, passing: frozenset[str] = PASSING
 ) -> dict[str, list[str]]:
     """Return all rows of the views without what passes, sorted: equal for two lakes of the same archive."""
     rows: dict[str, list[str]] = {}
     with open_catalog(str(lake)) as catalog:
         for view in views:
             table = catalog.sql(f"SELECT * FROM {view}").to_arrow_table()
-            kept = table.select([name for name in table.column_names if name not in PASSING])
+            kept = table.select([name for name in table.column_names if name not in passing])
             rows[view] = sorted(map(repr, kept.to_pylist()))
     return rows

@@ -8,6 +8,7 @@ knows the transcript, the turns and the identities of whatever it synthesises.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ class Troubles:
     """Raise EngineOutOfMemory for a batch in which this voice is heard."""
     max_batch: int | None = field(default=None, metadata=NO_EFFECT)
     """Raise EngineOutOfMemory for a batch of more clips."""
+    kill_on_hz: int | None = field(default=None, metadata=NO_EFFECT)
+    """Kill the process in which this voice is heard."""
     delay_ms: int = field(default=0, metadata=NO_EFFECT)
     """Sleep so long for each clip, so that a test can interrupt."""
 
@@ -99,6 +102,8 @@ class _Fake(Generic[OptionsT]):
         time.sleep(wanted.delay_ms * len(clips) / 1000)
         if wanted.max_batch is not None and len(clips) > wanted.max_batch:
             raise EngineOutOfMemory(subject, f"{len(clips)} clips are too many at once", "use smaller batches")
+        if _is_heard(wanted.kill_on_hz, clips):
+            signal.raise_signal(signal.SIGKILL)
         if _is_heard(wanted.out_of_memory_on_hz, clips):
             raise EngineOutOfMemory(subject, f"no memory for the voice at {wanted.out_of_memory_on_hz} Hz, as asked")
         if _is_heard(wanted.fail_on_hz, clips):

@@ -9,7 +9,9 @@ from flows.local import run_local
 from storage.errors import ConfigError
 from storage.lake import Lake
 from tasks.plan import plan_run
-from tests.archives import committed_facts, conversation, fake_spec, n_commits, published_rows, write_archive, write_wav
+from tests.archives import committed_facts, conversation, fake_spec, n_commits, published_rows, write_archive
+from tests.lakes import write_wav
+from tests.tones import spoken, tone_clip
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +100,17 @@ def test_an_engine_that_is_not_there_stops_the_run_before_it_begins(finished, tm
     with pytest.raises(ConfigError, match="nobody"):
         run_local(fake_spec(finished[0], tmp_path / "lake"))
     assert not (tmp_path / "lake").exists()
+
+
+def test_a_recording_that_kills_its_worker_costs_only_itself(tmp_path):
+    archive, lake = write_archive(tmp_path / "archive"), tmp_path / "lake"
+    write_wav(archive / "killer.wav", tone_clip(5_000, spoken(500, 3300, 8)))
+    deadly = {"name": "fake", "options": {"kill_on_hz": 3300}}
+    summary = run_local(fake_spec(archive, lake, diarizer=deadly))
+    assert not summary.lost
+    assert summary.failed == ("broken.mp3", "killer.wav")
+    assert len(published_rows(lake)["recordings"]) == 7
+    healed = run_local(fake_spec(archive, lake))
+    assert healed.failed == ("broken.mp3",)
+    assert healed.work.n_recordings == 1
+    assert len(published_rows(lake)["recordings"]) == 8

@@ -2,14 +2,13 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 
 import pytest
 
 from flows.local import run_local
-from storage.errors import ShardsLost
+from storage.errors import ShardsLost, StorageError
 from storage.lake import Lake
 from tests.archives import committed_facts, fake_spec, n_commits, published_rows, write_archive
 
@@ -100,13 +99,13 @@ def test_same_rows_with_the_temporary_server(archive, local_lake, tmp_path):
 
 
 def test_a_lost_shard_fails_the_run_and_no_other_shard(archive, local_lake, tmp_path, transcribe, monkeypatch):
-    monkeypatch.setattr("tasks.steps.run_shard", kill_the_first_shard)
+    monkeypatch.setattr("tasks.take_shard.run_shard", lose_the_first_shard)
     lake = tmp_path / "lake"
     state, names, _ = transcribe(archive, lake)
     assert state.is_failed()
     error = state.result(raise_on_failure=False)
     assert isinstance(error, ShardsLost)
-    assert "killed" in str(error)
+    assert "is gone" in str(error)
     assert "link speakers" in names
     assert 0 < len(published_rows(lake)["recordings"]) < 7
     monkeypatch.undo()
@@ -114,12 +113,12 @@ def test_a_lost_shard_fails_the_run_and_no_other_shard(archive, local_lake, tmp_
     assert published_rows(lake) == published_rows(local_lake)
 
 
-def kill_the_first_shard(lake, run_id, shard_index):
+def lose_the_first_shard(lake, run_id, shard_index):
     """Stand in for run_shard, in the worker."""
     from tasks.run_shard import run_shard
 
     if shard_index == 0:
-        signal.raise_signal(signal.SIGKILL)
+        raise StorageError("lake", "is gone", "bring it back")
     return run_shard(lake, run_id, shard_index)
 
 
