@@ -148,6 +148,12 @@ def read_plan(lake: str, run_id: str) -> RunPlan:
     return plan
 
 
+def read_shard(lake: str, run_id: str, shard_index: int) -> tuple[RunSpec, Shard]:
+    """Return one shard of a run's plan, and what the run is asked to do, without decoding the other shards."""
+    plain = Lake(lake).store.read_json(f"plans/{run_id}.json")
+    return from_plain(RunSpec, plain["spec"]), from_plain(Shard, plain["shards"][shard_index])
+
+
 def engines_needed(plan: RunPlan) -> list[EngineKind]:
     """Return the engines that the plan's shards will load; reading a recording always takes the detector."""
     stages = {stage for shard in plan.shards for recording in shard.recordings for stage in recording.stages}

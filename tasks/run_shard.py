@@ -24,9 +24,10 @@ from tasks.facts import ChunkWork, RecordingFacts, Row, record_outcome, speech_i
 from tasks.fingerprint import fingerprint_chunks
 from tasks.hashing import HashingReader, recording_id_of
 from tasks.media import open_source, unreachable
-from tasks.plan import PlannedRecording, RunPlan, Shard, archive_key, missing_stages, read_plan
+from tasks.plan import PlannedRecording, Shard, archive_key, missing_stages, read_shard
 from tasks.recipes import RecipeBook, resolve_channel_mode
 from tasks.shards import MINUTE_MS
+from tasks.spec import RunSpec
 from tasks.transcribe import transcribe_chunks
 
 log = logging.getLogger(__name__)
@@ -69,11 +70,10 @@ def run_shard(lake_url: str, run_id: str, shard_index: int, number: int | None =
         ConfigError: an engine cannot be loaded.
         StorageError: the lake cannot be written.
     """
-    plan = read_plan(lake_url, run_id)
-    shard = plan.shards[shard_index]
+    spec, shard = read_shard(lake_url, run_id, shard_index)
     if number is not None:
         shard = Shard(recordings=shard.recordings[number : number + 1])
-    return _ShardRun(plan, shard, EngineSet(plan.spec)).run()
+    return _ShardRun(spec, shard, EngineSet(spec)).run()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -87,12 +87,12 @@ class _Open:
 
 
 class _ShardRun:
-    def __init__(self, plan: RunPlan, shard: Shard, engines: EngineSet) -> None:
-        self.spec = plan.spec
+    def __init__(self, spec: RunSpec, shard: Shard, engines: EngineSet) -> None:
+        self.spec = spec
         self.shard = shard
         self.engines = engines
-        self.lake = Lake(plan.spec.lake)
-        self.recipes = RecipeBook(plan.spec)
+        self.lake = Lake(spec.lake)
+        self.recipes = RecipeBook(spec)
         self.state: LakeState = self.lake.state()
         self.stage_ms: dict[str, int] = {}
         self.batch: list[ChunkWork] = []

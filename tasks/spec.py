@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from storage.records import ChannelMode
@@ -87,10 +88,15 @@ def from_plain(kind: Any, value: Any) -> Any:
         members = [member for member in typing.get_args(kind) if member is not type(None)]
         return None if value is None else from_plain(members[0], value)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
+        hints = _field_types(kind)
         return kind(**{name: from_plain(hints[name], item) for name, item in value.items()})
     if kind is datetime:
         return datetime.fromisoformat(value)
     if typing.get_origin(kind) is tuple:
         return tuple(from_plain(typing.get_args(kind)[0], item) for item in value)
     return value
+
+
+@lru_cache
+def _field_types(kind: type) -> Mapping[str, Any]:
+    return typing.get_type_hints(kind)
