@@ -277,8 +277,8 @@ class Lake:
 
 
 def new_run_id(at: datetime) -> str:
-    """Return a run_id that sorts by time."""
-    return f"{at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+    """Return a run_id that sorts by time, to the millisecond."""
+    return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}-{uuid.uuid4().hex[:6]}"
 
 
 def _encode(record: Commit | Publication | RunRecord) -> bytes:

@@ -182,3 +182,9 @@ def test_a_slow_mirror_does_not_put_an_old_publication_over_a_new_one(lake, monk
     assert is_mirrored(lake, newer[0])
     assert [name for name in lake.store.list("transcripts") if name.endswith(".parquet")] == ["p1.parquet"]
     assert lake.store.read_table("transcripts/p1.parquet", PARTS["transcripts"])["text"].to_pylist() == ["new"]
+
+
+def test_run_ids_sort_by_time():
+    moments = [AT + timedelta(milliseconds=step) for step in (0, 1, 20, 300, 1000, 61_000)]
+    run_ids = [new_run_id(at) for at in moments]
+    assert run_ids == sorted(run_ids)
