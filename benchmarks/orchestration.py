@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser("orchestration", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--recordings", type=int, nargs="+", default=[10, 50], help="sizes of archives of tones")
+    parser.add_argument("--recordings", type=int, nargs="+", default=[10, 40], help="sizes of archives of tones")
     parser.add_argument("--archive", type=Path, help="an archive instead of tones")
     parser.add_argument("--profile", default="fake")
     parser.add_argument("--time", choices=("wall", "cpu"), default="wall", help="cpu where others use the machine")
@@ -90,7 +90,8 @@ def archives(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, 
     for n_recordings in options.recordings:
         archive = scratch / f"archive {n_recordings}"
         for index in range(n_recordings):
-            write_wav(archive / f"{index}.wav", conversation(index, seconds=60))
+            own_length = np.zeros(index * SAMPLES_PER_MS, np.float32)  # equal recordings would be done once
+            write_wav(archive / f"{index}.wav", np.append(conversation(index, seconds=60), own_length))
         yield f"{n_recordings} recordings", archive
 
 
