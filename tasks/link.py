@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.lake import Lake, LakeState
 from storage.publishing import index_tables, write_whole
-from storage.records import SpeakerBounds
+from storage.records import FloatArray, SpeakerBounds
 from tasks.linking import Links, link_speakers
 from tasks.local_linking import LocalSpeakers, name_local_speakers
 from tasks.plan import RunPlan, read_plan
@@ -104,9 +105,6 @@ def _link_model(
 
 
 def _label_columns(labels: pa.Table) -> LabelColumns:
-    vectors = labels["vector"].to_pylist()
-    dim = max((len(vector) for vector in vectors if vector is not None), default=1)
-    missing = [np.nan] * dim
     return LabelColumns(
         recording_id=labels["recording_id"].to_pylist(),
         channel=labels["channel"].to_numpy().astype(np.int64),
@@ -116,8 +114,17 @@ def _label_columns(labels: pa.Table) -> LabelColumns:
         speech_ms=np.where(
             labels["vector"].is_valid().to_numpy(), labels["speech_ms"].to_numpy(), labels["turn_ms"].to_numpy()
         ),
-        vectors=np.array([missing if vector is None else vector for vector in vectors], np.float32),
+        vectors=_vectors(labels["vector"]),
     )
+
+
+def _vectors(column: pa.ChunkedArray) -> FloatArray:
+    """Return fingerprints as rows of shape ``(n, dim)``; NaN where there is none."""
+    found = column.drop_null()
+    dim = len(found[0]) if len(found) else 1
+    vectors = np.full((len(column), dim), np.nan, np.float32)
+    vectors[column.is_valid().to_numpy()] = np.asarray(pc.list_flatten(found)).reshape(-1, dim)
+    return vectors
 
 
 def _recorded_at(lake: Lake, state: LakeState, selected: Sequence[SelectedRecording]) -> dict[str, str]:

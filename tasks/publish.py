@@ -111,6 +111,10 @@ class _Shown:
         self.selected = {one.recording_id: one for one in selected}
         self.speakers = _speakers_by_recording(lake, link)
         self.failures = standing_failures(lake, state, plan, self.selected)
+        self.failures_of: dict[str, list[Row]] = defaultdict(list)
+        for row in self.failures:
+            if row["recording_id"]:
+                self.failures_of[row["recording_id"]].append(row)
         keys = [key for one in selected for key in one.keys("probe")]
         recordings = lake.facts("recordings", state, keys).to_pylist()
         self.recordings: dict[str, Row] = {row["recording_id"]: row for row in recordings}
@@ -177,9 +181,9 @@ def _write_parts(lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown) -> 
             parts.append(before[part_id])
             continue
         files = {table: part_key(table, part_id, digest) for table in PARTS}
-        rows = _part_rows(lake, state, plan, shown, members)
+        tables = _part_tables(lake, state, plan, shown, members)
         for table, key in files.items():
-            lake.store.write_table(key, table_of(rows[table], PARTS[table]))
+            lake.store.write_table(key, tables[table])
         parts.append(Part(part_id=part_id, digest=digest, files=files))
         n_written += 1
     return parts, n_written
@@ -190,7 +194,7 @@ def _part_digest(state: LakeState, plan: RunPlan, shown: _Shown, members: Sequen
     for one in members:
         speakers = shown.speakers_of(one.recording_id)
         owners = [state.done[one.recording_id, stage, recipe] for stage, recipe in sorted(one.recipes.items())]
-        failures = [row for row in shown.failures if row["recording_id"] == one.recording_id]
+        failures = shown.failures_of.get(one.recording_id, [])
         spans = [[row["stage"], row["start_ms"], row["end_ms"]] for row in failures]
         labels = sorted([*key, local] for key, local in speakers.of_label.items())
         identity = [one.recording_id, one.source, sorted(one.recipes.items()), owners]
@@ -198,15 +202,15 @@ def _part_digest(state: LakeState, plan: RunPlan, shown: _Shown, members: Sequen
     return inputs_digest(inputs)
 
 
-def _part_rows(
+def _part_tables(
     lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown, members: Sequence[SelectedRecording]
-) -> dict[str, list[Row]]:
-    rows: dict[str, list[Row]] = {table: [] for table in PARTS}
+) -> dict[str, pa.Table]:
+    """Return the published tables of a part; rows are Python objects for one recording at a time."""
+    pieces: dict[str, list[pa.Table]] = {table: [PARTS[table].empty_table()] for table in PARTS}
     failures = table_of(
-        [row for row in shown.failures if row["recording_id"] in {one.recording_id for one in members}],
-        WHOLES["failures"],
+        [row for one in members for row in shown.failures_of.get(one.recording_id, [])], WHOLES["failures"]
     )
-    for one, tables in _facts_of_each(lake, state, members, failures):
+    for one, facts in _facts_of_each(lake, state, members, failures):
         identity = {
             "recording_id": one.recording_id,
             "source": one.source,
@@ -214,10 +218,10 @@ def _part_rows(
             "run_id": shown.run_id,
         }
         speakers = shown.speakers_of(one.recording_id)
-        found = attribute_recording(identity, tables, speakers, plan.spec.attribution, plan.spec.utterances)
-        for table, table_rows in found.items():
-            rows[table].extend(table_rows)
-    return rows
+        found = attribute_recording(identity, facts, speakers, plan.spec.attribution, plan.spec.utterances)
+        for table, rows in found.items():
+            pieces[table].append(table_of(rows, PARTS[table]))
+    return {table: pa.concat_tables(some).combine_chunks() for table, some in pieces.items()}
 
 
 def _facts_of_each(
