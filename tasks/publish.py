@@ -70,13 +70,13 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         )
     selected = select_recordings(lake, state, plan)
     shown = _Shown(lake, state, plan, selected, link)
-    parts, n_written = _write_parts(lake, state, plan, shown)
+    parts, written = _write_parts(lake, state, plan, shown)
     publication = Publication(
         number=number + 1,
         run_id=run_id,
         at=plan.spec.started_at,
         parts=tuple(parts),
-        wholes={**link.wholes, **_write_wholes(lake, state, plan, shown)},
+        wholes={**link.wholes, **_write_wholes(lake, state, plan, shown, written)},
         bases={**_bases_that_hold(state, plan), archive_key(plan.spec): plan.basis},
     )
     if not lake.publish(publication):
@@ -87,7 +87,7 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         n_recordings=len(selected),
         n_failed=shown.n_failed_sources(state, plan),
         n_parts=len(parts),
-        n_parts_written=n_written,
+        n_parts_written=len(written),
     )
 
 
@@ -172,9 +172,10 @@ def _speakers_by_recording(lake: Lake, link: LinkReport) -> dict[str, RecordingS
     }
 
 
-def _write_parts(lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown) -> tuple[list[Part], int]:
+def _write_parts(lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown) -> tuple[list[Part], frozenset[str]]:
+    """Return all parts, and which of them were made anew."""
     before = {part.part_id: part for part in state.publication.parts} if state.publication else {}
-    parts, n_written = [], 0
+    parts, written = [], set()
     for part_id, members in shown.members().items():
         digest = _part_digest(state, plan, shown, members)
         if part_id in before and before[part_id].digest == digest:
@@ -185,8 +186,8 @@ def _write_parts(lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown) -> 
         for table, key in files.items():
             lake.store.write_table(key, tables[table])
         parts.append(Part(part_id=part_id, digest=digest, files=files))
-        n_written += 1
-    return parts, n_written
+        written.add(part_id)
+    return parts, frozenset(written)
 
 
 def _part_digest(state: LakeState, plan: RunPlan, shown: _Shown, members: Sequence[SelectedRecording]) -> str:
@@ -257,7 +258,9 @@ def _split_by_recording(table: pa.Table) -> dict[str, pa.Table]:
     return split
 
 
-def _write_wholes(lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown) -> dict[str, str]:
+def _write_wholes(
+    lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown, written: frozenset[str]
+) -> dict[str, str]:
     selected = [
         {
             "recording_id": one.recording_id,
@@ -269,7 +272,7 @@ def _write_wholes(lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown) ->
         for stage, recipe in sorted(one.recipes.items())
     ]
     tables: dict[str, Iterable[Row]] = {
-        "recordings": _recording_rows(lake, state, shown),
+        "recordings": _recording_rows(shown, _languages(lake, state, shown, written)),
         "hints": hint_rows(list(shown.selected.values())),
         "selected": selected,
         "failures": shown.failures,
@@ -279,8 +282,7 @@ def _write_wholes(lake: Lake, state: LakeState, plan: RunPlan, shown: _Shown) ->
     return {table: write_whole(lake, table, list(rows)) for table, rows in tables.items()}
 
 
-def _recording_rows(lake: Lake, state: LakeState, shown: _Shown) -> Iterator[Row]:
-    languages = _languages(lake, state, shown)
+def _recording_rows(shown: _Shown, languages: Mapping[str, str | None]) -> Iterator[Row]:
     for one in shown.selected.values():
         fact = shown.recordings.get(one.recording_id)
         if fact is None:
@@ -289,15 +291,18 @@ def _recording_rows(lake: Lake, state: LakeState, shown: _Shown) -> Iterator[Row
             "archive": one.archive,
             "source": one.source,
             "collection": one.hints.collection,
-            "language": languages.get(one.recording_id, one.hints.language),
+            "language": languages.get(one.recording_id) or one.hints.language,
             "title": one.hints.title or fact["title"],
             "recorded_at": one.hints.recorded_at or fact["recorded_at"],
         }
 
 
-def _languages(lake: Lake, state: LakeState, shown: _Shown) -> dict[str, str]:
-    """Return the language that most of each recording's segments are in, by time."""
-    segments = lake.facts("segments", state, [key for one in shown.selected.values() for key in one.keys("transcribe")])
+def _languages(lake: Lake, state: LakeState, shown: _Shown, written: frozenset[str]) -> dict[str, str | None]:
+    """Return the language that most of each recording's segments are in, by time; of parts that stay, as published."""
+    published = lake.whole(state.publication, "recordings").select(["recording_id", "language"]).to_pydict()
+    before = dict(zip(published["recording_id"], published["language"], strict=True))
+    fresh = [one for one in shown.selected.values() if shown.part_of[one.recording_id] in written]
+    segments = lake.facts("segments", state, [key for one in fresh for key in one.keys("transcribe")])
     known = segments.filter(segments["language"].is_valid())
     lasting = known.append_column("lasting_ms", pc.subtract(known["end_ms"], known["start_ms"]))
     totals = lasting.group_by(["recording_id", "language"]).aggregate([("lasting_ms", "sum")])
@@ -305,7 +310,9 @@ def _languages(lake: Lake, state: LakeState, shown: _Shown) -> dict[str, str]:
     for row in totals.to_pylist():
         claim = (row["lasting_ms_sum"], row["language"])
         most[row["recording_id"]] = max(claim, most.get(row["recording_id"], claim))
-    return {recording_id: language for recording_id, (_, language) in most.items()}
+    kept = before.keys() - {one.recording_id for one in fresh}
+    found = {recording_id: language for recording_id, (_, language) in most.items()}
+    return {recording_id: before[recording_id] for recording_id in kept} | found
 
 
 def _source_rows(lake: Lake, state: LakeState, plan: RunPlan) -> Iterator[Row]:
