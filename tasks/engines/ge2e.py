@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import fft
 
 from storage.errors import EngineError, EngineOutOfMemory, EngineUnavailable
 from storage.records import SAMPLE_RATE_HZ, Clip, FloatArray
@@ -84,6 +83,8 @@ def mel_spectrogram(clip: Clip) -> FloatArray:
 
     Frame ``i`` is centred at sample ``160 * i``; outside the clip there is silence.
     """
+    from scipy import fft
+
     padded = np.pad(clip, FRAME_SAMPLES // 2)
     frames = sliding_window_view(padded, FRAME_SAMPLES)[::HOP_SAMPLES]
     taper = _hann()

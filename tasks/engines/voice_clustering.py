@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 
 from storage.records import FloatArray, SpeakerBounds
 
@@ -89,6 +88,8 @@ def in_order_of_appearance(labels: Labels) -> Labels:
 
 
 def _first_groups(vectors: Scores, fewest: int) -> Labels:
+    from scipy.cluster.hierarchy import fcluster, linkage
+
     tree = linkage(vectors, "average", "cosine")
     labels = fcluster(tree, _SURELY_ONE_VOICE, "distance")
     if labels.max() < fewest:
