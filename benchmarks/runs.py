@@ -45,13 +45,17 @@ def timed_command(
     Raises:
         SystemExit: its exit status is none of those allowed.
     """
-    wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall, cpu = time.perf_counter(), children_cpu_s()
     done = subprocess.run(command, env=environment or ONE_THREAD, capture_output=True, text=True, check=False)
     if done.returncode not in allowed:
         raise SystemExit(f"{command} ended with {done.returncode}\n{done.stderr}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Spent(time.perf_counter() - wall, cpu_s)
+    return Spent(time.perf_counter() - wall, children_cpu_s() - cpu)
+
+
+def children_cpu_s() -> float:
+    """Return the processor time of all processes that this one started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def voxlake(*arguments: str | Path) -> list[str]:

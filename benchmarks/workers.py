@@ -4,7 +4,8 @@
 
 Runs the main job without Prefect over an archive with one worker and with two in turn, each into a new lake. *Warm*
 counts from when every worker has loaded its engines to the published lake; *cold* counts the starting too. Shards are
-small (``--shard-minutes``), because with a handful of shards the ratio says how they happen to pair up.
+small (``--shard-minutes``), because with a handful of shards the ratio says how they happen to pair up. The processor
+time of all workers shows whether two get in each other's way, also where other work on the machine spoils wall time.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import argparse
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.output import RATIO_COLUMNS, add_json_option, add_repeats_option, ratio_row, report
-from benchmarks.runs import make_spec, timed
+from benchmarks.runs import children_cpu_s, make_spec, timed
 from benchmarks.sounds import SAMPLES
 from flows.local import run_planned
 from tasks.engine_set import load_engines
@@ -27,10 +29,19 @@ from tasks.workers import WorkerPool, open_workers
 _GOAL = "≥ 1.7"
 
 
+class Taken(NamedTuple):
+    """What one run took, in seconds."""
+
+    warm: float
+    cold: float
+    processor: float
+    """Of all workers, loading included."""
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run with one and with two workers in turn, print how many times faster two were."""
     options = parse_arguments(argv)
-    warm, cold = [], []
+    runs: list[list[Taken]] = []
     with tempfile.TemporaryDirectory() as scratch:
         for repeat in range(options.repeats):
             pair = []
@@ -43,11 +54,10 @@ def main(argv: list[str] | None = None) -> None:
                     shard_minutes=options.shard_minutes,
                 )
                 pair.append(run_timed(spec))
-            warm.append([run[0] for run in pair])
-            cold.append([run[1] for run in pair])
+            runs.append(pair)
     rows = [
-        ratio_row(f"1 worker / 2 workers, {name}", *zip(*times, strict=True), _GOAL)
-        for name, times in (("warm", warm), ("cold", cold))
+        ratio_row(f"1 worker / 2 workers, {name}", *zip(*_seconds(runs, name), strict=True), goal)
+        for name, goal in (("warm", _GOAL), ("cold", _GOAL), ("processor", "1"))
     ]
     report("worker processes", rows, RATIO_COLUMNS, options.json)
 
@@ -63,12 +73,17 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run_timed(spec: RunSpec) -> tuple[float, float]:
-    """Return the wall seconds of a run from when its workers are ready, and from the beginning."""
+def run_timed(spec: RunSpec) -> Taken:
+    """Run a job whose workers have loaded their engines before."""
+    cpu_s = children_cpu_s()
     with open_workers(spec.workers, spec.threads) as pool:
-        starting = timed(lambda: _load(pool, spec)).wall_s
-        running = timed(lambda: run_planned(plan_run(spec))).wall_s
-    return running, starting + running
+        starting_s = timed(lambda: _load(pool, spec)).wall_s
+        running_s = timed(lambda: run_planned(plan_run(spec))).wall_s
+    return Taken(warm=running_s, cold=starting_s + running_s, processor=children_cpu_s() - cpu_s)
+
+
+def _seconds(runs: list[list[Taken]], name: str) -> list[list[float]]:
+    return [[getattr(taken, name) for taken in pair] for pair in runs]
 
 
 def _load(pool: WorkerPool, spec: RunSpec) -> None:
