@@ -25,6 +25,8 @@ class ChunkWork:
     chunk: Chunk
     clip: Clip
     context: ClipContext
+    turns: Diarization | None = None
+    """What the lake has, where only fingerprints are made anew."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -8,34 +8,36 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from storage.errors import EmptyAudio, EngineError, RecordingError, UnreachableAudio, is_transient
+from storage.errors import (
+    EmptyAudio,
+    EngineError,
+    RecordingError,
+    UnreachableAudio,
+    UnreadableAudio,
+    VoxlakeError,
+    is_transient,
+)
 from storage.lake import FactKey, Lake, LakeState, Sighting
 from storage.recipes import REJECTED, Stage
-from storage.records import ClipContext, Diarization, RecordingStatus, Turn
+from storage.records import ClipContext, RecordingStatus
 from tasks.audio import RecordingReader, read_recording
-from tasks.chunking import ChunkCutter
+from tasks.chunk_batches import ChunkBatches
+from tasks.chunking import ChunkCutter, CutChunk
 from tasks.detect import detection_with
-from tasks.diarize import diarize_chunks
 from tasks.engine_set import EngineSet
-from tasks.facts import ChunkWork, RecordingFacts, Row, record_outcome, speech_in_clip
-from tasks.fingerprint import fingerprint_chunks
+from tasks.facts import ChunkWork, RecordingFacts, Row, speech_in_clip
 from tasks.hashing import HashingReader, recording_id_of
 from tasks.media import open_source, unreachable
 from tasks.plan import PlannedRecording, Shard, archive_key, missing_stages, read_shard
 from tasks.recipes import RecipeBook, resolve_channel_mode
 from tasks.shards import MINUTE_MS
 from tasks.spec import RunSpec
-from tasks.transcribe import transcribe_chunks
+from tasks.stored_turns import stored_turns
 
 log = logging.getLogger(__name__)
-
-_BATCH_CLIPS = 8
-"""Clips handed to an engine at once, across recordings; with the chunk length it bounds a worker's memory."""
-_BATCH_MS = 10 * MINUTE_MS
-"""Audio handed to an engine at once, unless one chunk alone is longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +96,7 @@ class _ShardRun:
         self.lake = Lake(spec.lake)
         self.recipes = RecipeBook(spec)
         self.state: LakeState = self.lake.state()
-        self.stage_ms: dict[str, int] = {}
-        self.batch: list[ChunkWork] = []
+        self.batches = ChunkBatches(spec, engines, self.recipes.embedder_model())
         self.closed: list[_Open] = []
         self.rows: dict[str, list[Row]] = {}
         self.done: list[FactKey] = []
@@ -115,7 +116,7 @@ class _ShardRun:
                 self._commit()
         self._commit()
         wall_ms = round((time.monotonic() - started) * 1000)
-        self.report += ShardReport(wall_ms=wall_ms, stage_ms=self.stage_ms)
+        self.report += ShardReport(wall_ms=wall_ms, stage_ms=self.batches.stage_ms)
         log.info(
             "shard done: %d recordings, %.1f min of audio in %.1f s, %d failures",
             self.report.n_recordings,
@@ -196,7 +197,7 @@ class _ShardRun:
 
     def _drop(self, facts: RecordingFacts, error: RecordingError | EngineError) -> None:
         """Keep nothing of a recording but the reason."""
-        self.batch = [work for work in self.batch if work.facts is not facts]
+        self.batches.drop(facts)
         facts.rows.clear()
         facts.failures.clear()
         facts.add_failure(facts.stages[0], error)
@@ -211,20 +212,20 @@ class _ShardRun:
     ) -> int:
         detect = detection_with(self.spec.detector.name, self.engines.detector)
         cutter = ChunkCutter(detect, self.spec.chunking, resolve_channel_mode(self.spec, planned.hints))
-        stored = self._stored_turns(recording_id, facts)
+        stored = stored_turns(self.lake, self.state, recording_id, facts)
         begun = time.monotonic()
-        for cut in cutter.cut(reader.blocks()):
-            self._spent("probe", begun)
+        for cut in _decoded(cutter.cut(reader.blocks()), planned.obj.source):
+            self.batches.spent("probe", begun)
             facts.add_chunk(cut.chunk)
             context = ClipContext(
                 speech=speech_in_clip(cut.chunk),
                 language=planned.hints.language or self.spec.language,
                 speakers=planned.hints.speakers,
             )
-            work = ChunkWork(facts=facts, chunk=cut.chunk, clip=cut.clip, context=context)
-            self._queue(work, stored.get((cut.chunk.channel, cut.chunk.chunk_index)))
+            turns = stored.get((cut.chunk.channel, cut.chunk.chunk_index))
+            self.batches.add(ChunkWork(facts=facts, chunk=cut.chunk, clip=cut.clip, context=context, turns=turns))
             begun = time.monotonic()
-        self._spent("probe", begun)
+        self.batches.spent("probe", begun)
         status: RecordingStatus = "partial" if reader.problem else "done"
         if reader.problem:
             facts.add_failure("probe", reader.problem)
@@ -240,76 +241,11 @@ class _ShardRun:
         missing = missing_stages(recording_id, recipes, self.state)
         return tuple(stage for stage in missing if (recording_id, stage, recipes[stage]) not in self.finished_here)
 
-    # ---- one batch
-
-    def _queue(self, work: ChunkWork, stored: Diarization | None) -> None:
-        if stored is not None:
-            self._fingerprint([work], [stored])
-            return
-        batch_ms = sum(queued.chunk.end_ms - queued.chunk.start_ms for queued in self.batch)
-        if len(self.batch) == _BATCH_CLIPS or batch_ms + work.chunk.end_ms - work.chunk.start_ms > _BATCH_MS:
-            self._run_batch()
-        self.batch.append(work)
-
-    def _run_batch(self) -> None:
-        batch, self.batch = self.batch, []
-        spec = self.spec
-        to_transcribe = [work for work in batch if "transcribe" in work.facts.stages]
-        to_diarize = [work for work in batch if "diarize" in work.facts.stages]
-        if to_transcribe:
-            begun = time.monotonic()
-            transcripts = transcribe_chunks(spec.transcriber.name, self.engines.transcriber, to_transcribe)
-            for work, transcript in zip(to_transcribe, transcripts, strict=True):
-                record_outcome(work, transcript, stage="transcribe")
-            self._spent("transcribe", begun)
-        if to_diarize:
-            begun = time.monotonic()
-            outcomes = diarize_chunks(spec.diarizer.name, self.engines.diarizer, to_diarize)
-            found = [
-                record_outcome(work, outcome, stage="diarize")
-                for work, outcome in zip(to_diarize, outcomes, strict=True)
-            ]
-            self._spent("diarize", begun)
-            pairs = [(work, one) for work, one in zip(to_diarize, found, strict=True) if one is not None]
-            self._fingerprint([work for work, _ in pairs], [diarization for _, diarization in pairs])
-
-    def _fingerprint(self, works: Sequence[ChunkWork], diarizations: Sequence[Diarization]) -> None:
-        begun = time.monotonic()
-        fingerprint_chunks(
-            self.spec.embedder.name, self.recipes.embedder_model(), self.engines.embedder, works, diarizations
-        )
-        self._spent("fingerprint", begun)
-
-    def _stored_turns(self, recording_id: str | None, facts: RecordingFacts) -> Mapping[tuple[int, int], Diarization]:
-        """Return the turns the lake has, in clip time, where only fingerprints are to be made anew."""
-        if "fingerprint" not in facts.stages or "diarize" in facts.stages or recording_id is None:
-            return {}
-        recipe = facts.recipes["diarize"]
-        probe = facts.recipes["probe"]
-        chunks = self.lake.facts("chunks", self.state, [(recording_id, "probe", probe)]).to_pylist()
-        turns = self.lake.facts("turns", self.state, [(recording_id, "diarize", recipe)]).to_pylist()
-        stored = {}
-        for chunk in chunks:
-            key = (chunk["channel"], chunk["chunk_index"])
-            own = [turn for turn in turns if (turn["channel"], turn["chunk_index"]) == key]
-            full = tuple(
-                Turn(
-                    start_ms=turn["start_ms"] - chunk["start_ms"],
-                    end_ms=turn["end_ms"] - chunk["start_ms"],
-                    speaker=turn["label"],
-                )
-                for turn in own
-                if not turn["is_exclusive"]
-            )
-            stored[key] = Diarization(turns=full)
-        return stored
-
     # ---- commit
 
     def _commit(self) -> None:
         """Make what is finished visible; lost work is what was read since the last call."""
-        if self.batch:
-            self._run_batch()
+        self.batches.finish()
         for opened in self.closed:
             self._close(opened)
         if self.done or self.sightings or self.rows.get("failures"):
@@ -353,8 +289,16 @@ class _ShardRun:
             )
         )
 
-    def _spent(self, stage: str, begun: float) -> None:
-        self.stage_ms[stage] = self.stage_ms.get(stage, 0) + round((time.monotonic() - begun) * 1000)
+
+def _decoded(cuts: Iterator[CutChunk], source: str) -> Iterator[CutChunk]:
+    """Yield the chunks; whatever else a decoder raises over a stranger's bytes is the fault of this recording alone."""
+    try:
+        yield from cuts
+    except (VoxlakeError, OSError):
+        raise
+    except Exception as cause:
+        problem = f"broke the decoder ({type(cause).__name__}: {cause})"
+        raise UnreadableAudio(source, problem, "please report it") from cause
 
 
 def _unchanged(planned: PlannedRecording, known: str | None, found: str) -> str:

@@ -301,3 +301,30 @@ def test_what_cannot_be_listed_is_a_failure_until_it_is_gone(archive, lake, tmp_
     (archive / "link.wav").unlink()
     assert run_whole(fake_spec(archive, lake)).published.n_failed == 0
     assert query(lake, "SELECT count(*) FROM failures") == [(0,)]
+
+
+def test_new_words_and_new_fingerprints_at_once(archive, lake, monkeypatch):
+    run_whole(fake_spec(archive, lake))
+    n_words = query(lake, "SELECT count(*) FROM words")
+    monkeypatch.setattr("tasks.recipes._FINGERPRINT_RULES", 99)
+    other = EngineChoice(name="fake", options={"accent": "y"})
+    second = run_whole(fake_spec(archive, lake, transcriber=other))
+    stages = {one.stages for shard in second.plan.shards for one in shard.recordings}
+    assert stages == {("transcribe", "fingerprint")}
+    assert query(lake, "SELECT count(*) FROM words WHERE text LIKE '%y'") == n_words
+
+
+def test_whatever_a_decoder_raises_is_one_failure(archive, lake, monkeypatch):
+    from tasks.audio import RecordingReader
+
+    sound = RecordingReader.blocks
+
+    def broken(self):
+        yield from sound(self)
+        if self._media.subject == "rec 1.wav":
+            raise ZeroDivisionError("inside libav")
+
+    monkeypatch.setattr(RecordingReader, "blocks", broken)
+    run_whole(fake_spec(archive, lake))
+    assert query(lake, "SELECT source, error FROM failures") == [("rec 1.wav", "UnreadableAudio")]
+    assert query(lake, "SELECT count(DISTINCT source) FROM words") == [(2,)]
