@@ -172,7 +172,9 @@ def test_the_ratio_is_that_of_neighbours():
 def test_a_fixed_cost_vanishes_over_an_hour_and_a_share_stays():
     fixed = extrapolated("x", {"plain": [10.0], "x": [15.0]}, {"plain": [100.0], "x": [105.0]})
     share = extrapolated("x", {"plain": [10.0], "x": [11.0]}, {"plain": [100.0], "x": [110.0]})
+    noise = extrapolated("x", {"plain": [10.0], "x": [17.0]}, {"plain": [100.0], "x": [105.0]})
     assert fixed["ratio"] == pytest.approx(1 + 5 / 3600)
+    assert noise["ratio"] == pytest.approx(1 + 7 / 3600)
     assert share["ratio"] == pytest.approx(1.1)
 
 
