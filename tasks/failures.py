@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from storage.lake import Lake, LakeState
-from tasks.plan import RunPlan, archive_key
+from tasks.plan import RunPlan
 from tasks.select import SelectedRecording
+from tasks.spec import archive_key
 
 Row = dict[str, Any]
 

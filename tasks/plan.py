@@ -6,21 +6,21 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
-from storage.errors import ConfigError, RecordingError, is_transient
-from storage.lake import Lake, LakeState, Sighting
+from storage.errors import ConfigError, RecordingError
+from storage.lake import Lake, LakeState
 from storage.publishing import inputs_digest, is_mirrored
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.store import absolute_url, json_bytes, public_url
 from tasks.discover import discover
 from tasks.engines.registry import EngineKind
+from tasks.listing_problems import ListingProblem, commit_problems, listing_problem
 from tasks.manifest import find_manifest, read_manifest
 from tasks.probe import probe
 from tasks.recipes import RecipeBook
 from tasks.shards import MINUTE_MS, choose_shard_ms, duplicate_key, group_shards
-from tasks.spec import RunSpec, from_plain, to_plain
+from tasks.spec import RunSpec, archive_key, from_plain, to_plain
 
 _NO_HINTS = SourceHints()
 _PROBES_AT_ONCE = 8
@@ -60,17 +60,6 @@ class ListedSource:
 
     obj: SourceObject
     hints: SourceHints
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListingProblem:
-    """Something in the archive that cannot even be listed as a recording."""
-
-    source: str
-    error: str
-    """Class name from ``storage.errors``."""
-    message: str
-    is_transient: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +105,7 @@ def plan_run(spec: RunSpec) -> RunPlan:
         ListedSource(obj=obj, hints=_with_collection(hints.get(obj.source, _NO_HINTS), spec)) for obj in listing.objects
     )
     lake = Lake(spec.lake)
-    problems = tuple(_problem(error) for error in listing.problems)
+    problems = tuple(listing_problem(error) for error in listing.problems)
     state = lake.state()
     retried = _failed_recordings(lake, state) if spec.retry_failed else frozenset()
     pending = _probe_all(spec.archive, _pending(spec, listed, state, recipes, retried))
@@ -138,8 +127,7 @@ def write_plan(plan: RunPlan) -> None:
     lake = Lake(plan.spec.lake)
     lake.store.put_json(f"plans/{plan.spec.run_id}.json", to_plain(plan))
     if plan.problems and not plan.is_current:
-        rows = {"failures": [_failure_row(plan, problem) for problem in plan.problems]}
-        lake.write_commit(plan.spec.run_id, rows, [], [_sighting(plan, problem) for problem in plan.problems])
+        commit_problems(lake, plan.spec, plan.problems)
 
 
 def read_plan(lake: str, run_id: str) -> RunPlan:
@@ -166,11 +154,6 @@ def engines_needed(plan: RunPlan) -> list[EngineKind]:
     return [kind for stage, kind in of_stage.items() if stage in stages or (stages and stage == "probe")]
 
 
-def archive_key(spec: RunSpec) -> str:
-    """Return how the lake calls the archive: its URL without credentials."""
-    return public_url(spec.archive)
-
-
 def _refuse_secrets(spec: RunSpec) -> None:
     """Keep credentials out of plans, which the lake keeps; those of a manifest are left out, no worker needs them."""
     for url in (spec.archive, spec.lake):
@@ -185,37 +168,6 @@ def _refuse_secrets(spec: RunSpec) -> None:
 def _is_published(lake: Lake, state: LakeState) -> bool:
     publication = state.publication
     return publication is not None and not state.has_unpublished_commits and is_mirrored(lake, publication)
-
-
-def _problem(error: RecordingError) -> ListingProblem:
-    return ListingProblem(
-        source=error.subject, error=type(error).__name__, message=error.reason, is_transient=is_transient(error)
-    )
-
-
-def _failure_row(plan: RunPlan, problem: ListingProblem) -> dict[str, Any]:
-    return {
-        "archive": archive_key(plan.spec),
-        "source": problem.source,
-        "stage": "probe",
-        "recipe": "",
-        "run_id": plan.spec.run_id,
-        "error": problem.error,
-        "message": problem.message,
-        "is_transient": problem.is_transient,
-        "at": plan.spec.started_at,
-    }
-
-
-def _sighting(plan: RunPlan, problem: ListingProblem) -> Sighting:
-    return Sighting(
-        archive=archive_key(plan.spec),
-        source=problem.source,
-        size_bytes=0,
-        mark="",
-        recording_id=None,
-        at=plan.spec.started_at,
-    )
 
 
 def reduce_options(spec: RunSpec) -> tuple[object, ...]:

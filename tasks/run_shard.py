@@ -31,10 +31,10 @@ from tasks.engine_set import EngineSet
 from tasks.facts import ChunkWork, RecordingFacts, Row, speech_in_clip
 from tasks.hashing import HashingReader, recording_id_of
 from tasks.media import open_source, unreachable
-from tasks.plan import PlannedRecording, Shard, archive_key, missing_stages, read_shard
+from tasks.plan import PlannedRecording, Shard, missing_stages, read_shard
 from tasks.recipes import RecipeBook, resolve_channel_mode
 from tasks.shards import MINUTE_MS
-from tasks.spec import RunSpec
+from tasks.spec import RunSpec, archive_key
 from tasks.stored_turns import stored_turns
 
 log = logging.getLogger(__name__)

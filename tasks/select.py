@@ -9,8 +9,9 @@ from typing import Any
 from storage.lake import FactKey, Lake, LakeState, Sighting
 from storage.recipes import STAGES, Stage
 from storage.records import SourceHints, SpeakerBounds
-from tasks.plan import RunPlan, archive_key
+from tasks.plan import RunPlan
 from tasks.recipes import RecipeBook
+from tasks.spec import archive_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

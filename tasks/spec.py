@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from storage.records import ChannelMode
+from storage.store import public_url
 from tasks.attribute import AttributeOptions
 from tasks.chunking import ChunkOptions
 from tasks.cutting import CutOptions
@@ -67,6 +68,11 @@ class RunSpec:
         """Return the chosen engine of a kind."""
         chosen: EngineChoice = getattr(self, kind)
         return chosen
+
+
+def archive_key(spec: RunSpec) -> str:
+    """Return how the lake calls the archive: its URL without credentials."""
+    return public_url(spec.archive)
 
 
 def to_plain(value: Any) -> Any:

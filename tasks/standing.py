@@ -7,8 +7,9 @@ from typing import Any
 from storage.catalog import open_catalog
 from storage.lake import Lake, LakeState, RunRecord
 from storage.store import public_url
-from tasks.plan import PlannedRecording, RunPlan, archive_key, read_plan
+from tasks.plan import PlannedRecording, RunPlan, read_plan
 from tasks.shards import MINUTE_MS
+from tasks.spec import archive_key
 
 _HOUR_MS = 60 * MINUTE_MS
 _LATEST_RUNS = 5

@@ -7,9 +7,10 @@ import logging
 from storage.errors import WorkerDied
 from storage.lake import Lake, Sighting
 from tasks.facts import RecordingFacts
-from tasks.plan import RunPlan, archive_key, read_plan
+from tasks.plan import RunPlan, read_plan
 from tasks.recipes import RecipeBook
 from tasks.run_shard import ShardReport, run_shard
+from tasks.spec import archive_key
 from tasks.workers import call_in_worker
 
 log = logging.getLogger(__name__)
