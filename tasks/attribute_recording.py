@@ -1,4 +1,4 @@
-"""The attribute stage for one recording: facts and speakers in, rows of the published tables out."""
+"""The attribute stage for one recording: facts and speakers in, published tables out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from storage.records import FloatArray, Segment, Utterance
+from storage.schemas import PARTS, table_of
 from tasks.attribute import REASONS, AttributeOptions, Attribution, attribute
 from tasks.columns import NOBODY, TurnTimes, WordTexts, WordTimes
 from tasks.coverage import cover
@@ -51,8 +52,8 @@ def attribute_recording(
     speakers: RecordingSpeakers,
     attribution: AttributeOptions,
     cutting: CutOptions,
-) -> dict[str, list[Row]]:
-    """Return the rows of every part table for one recording.
+) -> dict[str, pa.Table]:
+    """Return every part table for one recording.
 
     Args:
         identity: recording_id, source, recipe and run_id, which every row carries.
@@ -68,13 +69,14 @@ def attribute_recording(
     times, texts = _words(words, segment_of_word)
     said = attribute(times, exclusive, full, options=attribution)
     utterances = build_utterances(times, texts, said, segments=segments, speakers=names, options=cutting)
-    return {
+    rows = {
         "transcripts": _transcript_rows(identity, times, utterances, speakers),
-        "words": _word_rows(identity, words, said, utterances, names, speakers),
         "turns": _turn_rows(identity, facts.turns, speakers),
         "fingerprints": _fingerprint_rows(facts.fingerprints, speakers),
         "coverage": _coverage_rows(identity, facts),
     }
+    tables = {table: table_of(found, PARTS[table]) for table, found in rows.items()}
+    return {**tables, "words": _word_table(identity, words, said, utterances, names, speakers)}
 
 
 def _turn_times(turns: pa.Table, speakers: RecordingSpeakers, names: Sequence[str], *, is_exclusive: bool) -> TurnTimes:
@@ -160,42 +162,32 @@ def _speaker_id(local_speaker: str | None, speakers: RecordingSpeakers) -> str |
     return None if local_speaker is None else speakers.speaker_id.get(local_speaker)
 
 
-def _word_rows(
+def _word_table(
     identity: Row,
     words: pa.Table,
     said: Attribution,
     utterances: Utterances,
     names: Sequence[str],
     speakers: RecordingSpeakers,
-) -> list[Row]:
-    def name_of(index: int) -> str | None:
-        return None if index == NOBODY else names[index]
-
-    columns = zip(
-        words.select(["start_ms", "end_ms", "channel", "text", "confidence"]).to_pylist(),
-        utterances.of_word.tolist(),
-        map(name_of, said.speaker.tolist()),
-        map(name_of, said.other_speaker.tolist()),
-        said.margin.tolist(),
-        said.reason.tolist(),
-        said.is_overlapped.tolist(),
-        strict=True,
-    )
-    return [
-        identity
-        | word
-        | {
-            "word_index": index,
-            "utterance_index": utterance,
-            "local_speaker": local,
-            "other_speaker": other,
-            "speaker_id": _speaker_id(local, speakers),
-            "speaker_margin": None if local is None else margin,
-            "speaker_reason": REASONS[reason],
-            "is_overlapped": is_overlapped,
-        }
-        for index, (word, utterance, local, other, margin, reason, is_overlapped) in enumerate(columns)
-    ]
+) -> pa.Table:
+    """Return the words column by column: a long recording has so many that a Python object for each would count."""
+    index, other = (pa.array(of, mask=of == NOBODY) for of in (said.speaker, said.other_speaker))
+    name = pa.array(names, pa.string())
+    ids = pa.array([speakers.speaker_id.get(local) for local in names], pa.string())
+    columns = {
+        **{column: pa.repeat(value, len(words)) for column, value in identity.items()},
+        **{column: words[column] for column in ("start_ms", "end_ms", "channel", "text", "confidence")},
+        "word_index": np.arange(len(words), dtype=np.int32),
+        "utterance_index": utterances.of_word.astype(np.int32),
+        "local_speaker": name.take(index),
+        "other_speaker": name.take(other),
+        "speaker_id": ids.take(index),
+        "speaker_margin": pa.array(said.margin, mask=said.speaker == NOBODY),
+        "speaker_reason": pa.array(REASONS, pa.string()).take(pa.array(said.reason)),
+        "is_overlapped": pa.array(said.is_overlapped),
+    }
+    schema = PARTS["words"]
+    return pa.Table.from_arrays([columns[column] for column in schema.names], schema=schema)
 
 
 def _turn_rows(identity: Row, turns: pa.Table, speakers: RecordingSpeakers) -> list[Row]:

@@ -78,8 +78,8 @@ def _part_tables(
         }
         speakers = shown.speakers_of(one.recording_id)
         found = attribute_recording(identity, facts, speakers, plan.spec.attribution, plan.spec.utterances)
-        for table, rows in found.items():
-            pieces[table].append(table_of(rows, PARTS[table]))
+        for table, piece in found.items():
+            pieces[table].append(piece)
     return {table: pa.concat_tables(some).combine_chunks() for table, some in pieces.items()}
 
 
