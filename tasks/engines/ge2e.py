@@ -29,6 +29,8 @@ WINDOW_FRAMES: Final = 160
 
 _QUIETEST_RMS: Final = 10 ** (-30 / 20)
 """Training raised everything quieter than -30 dBFS to that level."""
+_LOUDEST: Final = 1e6
+"""Samples beyond this are no sound, and their squares would overflow."""
 _FRAMES_PER_BLOCK: Final = 8192
 _WINDOWS_PER_BATCH: Final = 64
 
@@ -85,7 +87,7 @@ def mel_spectrogram(clip: Clip) -> FloatArray:
     """
     from scipy import fft
 
-    padded = np.pad(clip, FRAME_SAMPLES // 2)
+    padded = np.pad(np.clip(clip, -_LOUDEST, _LOUDEST), FRAME_SAMPLES // 2)
     frames = sliding_window_view(padded, FRAME_SAMPLES)[::HOP_SAMPLES]
     taper = _hann()
     filters = _mel_filters()
