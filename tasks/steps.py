@@ -1,7 +1,8 @@
-"""Every Prefect task of the project: what it is called, when it is tried again, how it is tagged. One screen of policy.
+"""Every Prefect task of the project: what it is called and when it is tried again. One screen of policy.
 
 Nothing is cached and nothing persisted: what is done is what the lake says is committed. Steps take URLs and numbers
-and return counts. Tags let an operator limit them (``prefect concurrency-limit create voxlake-shard 4``).
+and return counts. They carry no tags: before a tagged task Prefect asks the server for the tags' limits, and a busy
+SQLite server answers that with 503 and two seconds' wait.
 """
 
 from __future__ import annotations
@@ -77,16 +78,12 @@ def _publish(lake: str, run_id: str, link: LinkReport) -> PublishReport:
     return report
 
 
-transcribe_shard = task(name="transcribe shard", task_run_name="{title}", tags=["voxlake", "voxlake-shard"], **_POLICY)(
-    _transcribe_shard
-)
+transcribe_shard = task(name="transcribe shard", task_run_name="{title}", **_POLICY)(_transcribe_shard)
 
-link = task(name="link", task_run_name="link speakers", tags=["voxlake"], **_POLICY)(_link)
+link = task(name="link", task_run_name="link speakers", **_POLICY)(_link)
 
 # A lost race needs another link first, so the flow decides; waiting would not help.
-publish = task(
-    name="publish", task_run_name="publish lake", tags=["voxlake"], cache_policy=NO_CACHE, persist_result=False
-)(_publish)
+publish = task(name="publish", task_run_name="publish lake", cache_policy=NO_CACHE, persist_result=False)(_publish)
 
 
 def show(summary: RunSummary, lake: str, key: str) -> None:
