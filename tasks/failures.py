@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,10 @@ Row = dict[str, Any]
 def standing_failures(
     lake: Lake, state: LakeState, plan: RunPlan, selected: Mapping[str, SelectedRecording]
 ) -> list[Row]:
-    """Return the failures that still hold, each under the name by which its recording is shown."""
+    """Return the failures that still hold, under the name by which the recording is shown.
+
+    What keeps a file from being read at all is said of every name under which its bytes are found.
+    """
     standing: dict[tuple[Any, ...], Row] = {}
     present = present_sources(plan)
     before = lake.whole(state.publication, "failures").select(["recording_id", "stage", "recipe"]).to_pylist()
@@ -34,7 +38,26 @@ def standing_failures(
             identity = (row["recording_id"] or (row["archive"], row["source"]), row["stage"], row["start_ms"])
             if identity not in standing or standing[identity]["at"] <= row["at"]:
                 standing[identity] = shown
-    return [standing[key] for key in sorted(standing, key=repr)]
+    names = _present_names(state, plan, present)
+    return [named for key in sorted(standing, key=repr) for named in _under_each_name(standing[key], names)]
+
+
+def _present_names(
+    state: LakeState, plan: RunPlan, present: frozenset[tuple[str, str]]
+) -> Mapping[str, list[tuple[str, str]]]:
+    """Return archive and source of each recording's names, without those that the run found gone."""
+    names: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for key, sighting in sorted(state.sightings.items()):
+        if sighting.recording_id and (key in present or sighting.archive != archive_key(plan.spec)):
+            names[sighting.recording_id].append(key)
+    return names
+
+
+def _under_each_name(row: Row, names: Mapping[str, list[tuple[str, str]]]) -> list[Row]:
+    if row["stage"] != "probe" or row["recording_id"] is None:
+        return [row]
+    shown = (row["archive"], row["source"])
+    return [row | {"archive": archive, "source": source} for archive, source in names.get(row["recording_id"], [shown])]
 
 
 def present_sources(plan: RunPlan) -> frozenset[tuple[str, str]]:

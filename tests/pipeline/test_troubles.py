@@ -131,3 +131,18 @@ def test_voices_without_fingerprints_keep_their_turns(archive, lake, monkeypatch
     assert query(lake, "SELECT DISTINCT stage, error FROM failures") == [("fingerprint", "EngineBrokePromise")]
     assert query(lake, "SELECT count(*) > 0 FROM turns") == [(True,)]
     assert query(lake, "SELECT DISTINCT reason FROM links") == [("no_fingerprint",)]
+
+
+def test_every_name_of_unreadable_bytes_is_a_failure(archive, lake):
+    for name in ("one.wav", "box/two.empty", "three.mp3"):
+        path = archive / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    first = run_whole(fake_spec(archive, lake))
+    assert first.published.n_failed == 3
+    sources = "SELECT source FROM failures ORDER BY source"
+    assert query(lake, sources) == [("box/two.empty",), ("one.wav",), ("three.mp3",)]
+    assert query(lake, "SELECT count(*) FROM recordings WHERE status = 'failed'") == [(1,)]
+    (archive / "one.wav").unlink()
+    run_whole(fake_spec(archive, lake))
+    assert query(lake, sources) == [("box/two.empty",), ("three.mp3",)]
