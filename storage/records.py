@@ -152,7 +152,6 @@ class Diarization:
     """All turns; different speakers may overlap, turns of one speaker do not."""
     exclusive: tuple[Turn, ...] = ()
     """The same with at most one speaker at any time."""
-    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,19 +239,3 @@ class Utterance:
     confidence: float | None
     no_speech_confidence: float | None
     flags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Something that could not be done, with its reason."""
-
-    source: str
-    recording_id: str | None
-    stage: str
-    error: str
-    """Class name from ``storage.errors``."""
-    message: str
-    is_transient: bool
-    start_ms: int | None = None
-    """The span it concerns; None for the whole recording."""
-    end_ms: int | None = None
