@@ -152,6 +152,8 @@ class Diarization:
     """All turns; different speakers may overlap, turns of one speaker do not."""
     exclusive: tuple[Turn, ...] = ()
     """The same with at most one speaker at any time."""
+    flags: tuple[str, ...] = ()
+    """Reasons to distrust who is who (``speaker_limit``), sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

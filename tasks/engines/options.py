@@ -23,9 +23,10 @@ NO_EFFECT = types.MappingProxyType({"changes_results": False})
 def parse_options(engine: str, schema: type[OptionsT], options: Mapping[str, object]) -> OptionsT:
     """Return ``schema`` filled from ``options``; what is not given keeps its default.
 
-    Fields are bool, int, float or str, each possibly ``| None``, and have defaults. A whole number is taken for a
-    float, nothing else is converted; numbers are finite. ``schema`` checks values in ``__post_init__`` and says what
-    is wrong with a ValueError.
+    Fields are bool, int, float or str, each possibly ``| None``, or tuples such as ``tuple[float, ...]``, and have
+    defaults. A whole number is taken for a float, a list for a tuple, and text is read as JSON where no text is
+    wanted, so that the environment can say all of them; nothing else is converted. Numbers are finite. ``schema``
+    checks values in ``__post_init__`` and says what is wrong with a ValueError.
 
     Raises:
         ConfigError: an option is unknown, has the wrong type or an impossible value; lists the options there are.
@@ -55,10 +56,28 @@ def _described(item: Field[object]) -> str:
 
 def _checked(name: str, value: object, hint: object) -> object:
     allowed = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if isinstance(value, str) and str not in allowed:
+        value = _read(value)
     if type(value) in allowed and not (isinstance(value, float) and not math.isfinite(value)):
         return value
     if type(value) is int and float in allowed:
         return float(value)
-    wanted = " or ".join("None" if kind is type(None) else kind.__name__ for kind in allowed)
+    if isinstance(value, (list, tuple)) and get_origin(hint) is tuple:
+        return tuple(_checked(name, item, get_args(hint)[0]) for item in value)
+    wanted = " or ".join(_type_name(kind) for kind in allowed)
     message = f"option {name} must be {wanted}, not {value!r}"
     raise ValueError(message)
+
+
+def _read(text: str) -> object:
+    """Return what a text from the environment or the command line stands for, where no text is wanted."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _type_name(kind: object) -> str:
+    if get_origin(kind) is tuple:
+        return f"a list of {_type_name(get_args(kind)[0])}"
+    return "None" if kind is type(None) else getattr(kind, "__name__", str(kind))

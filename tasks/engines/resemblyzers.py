@@ -27,7 +27,7 @@ from tasks.engines import ge2e, voice_clustering
 from tasks.engines.base import EngineIdentity, EngineInfo
 from tasks.engines.options import canonical_json, parse_options
 from tasks.engines.speech_edges import tightened
-from tasks.engines.weights import digest_files
+from tasks.engines.weights import weights_digest
 
 _NAME: Final = "resemblyzer"
 _DIARIZER_REVISION: Final = 1
@@ -192,7 +192,7 @@ def _identity(options: str, revision: int) -> EngineIdentity:
     return EngineIdentity(
         name=_NAME,
         version=f"{ge2e.library_version()}+{revision}",
-        weights=digest_files([ge2e.weights_file()]),
+        weights=weights_digest([ge2e.weights_file()]),
         options=options,
     )
 

@@ -21,7 +21,7 @@ from storage.records import SAMPLES_PER_MS, Clip, FloatArray, Span, duration_ms
 from tasks.engines.base import EngineIdentity, EngineInfo
 from tasks.engines.options import canonical_json, parse_options
 from tasks.engines.registry import missing_library
-from tasks.engines.weights import digest_files
+from tasks.engines.weights import weights_digest
 
 _NAME = "silero"
 _ALGORITHM = 1
@@ -108,7 +108,7 @@ class SileroDetector:
             EngineUnavailable: faster-whisper is not installed.
         """
         parsed = parse_options(_NAME, SileroOptions, options)
-        weights = digest_files([_weights()])
+        weights = weights_digest([_weights()])
         return EngineIdentity(
             name=_NAME,
             version=f"{version('faster-whisper')}+{_ALGORITHM}",

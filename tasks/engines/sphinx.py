@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -18,18 +18,17 @@ from typing import Any, Self
 import numpy as np
 
 from storage.errors import EngineError
-from storage.records import SAMPLES_PER_MS, Clip, ClipContext, Segment, Span, Transcript, Word, duration_ms
+from storage.records import Clip, ClipContext, Segment, Span, Transcript, Word, duration_ms
 from tasks.engines.base import EngineIdentity, EngineInfo
 from tasks.engines.options import canonical_json, parse_options
+from tasks.engines.pieces import cut, finite, speech_pieces
 from tasks.engines.registry import missing_library
-from tasks.engines.weights import digest_files
+from tasks.engines.weights import weights_digest
 
 _NAME = "pocketsphinx"
-_ALGORITHM = 1
+_ALGORITHM = 2
 _LANGUAGE = "en"
 _FRAME_MS = 10
-_FRAME = _FRAME_MS * SAMPLES_PER_MS
-_SMOOTHING_FRAMES = 10
 _SHORTEST_MS = 60
 """Two phones of three frames; the decoder refuses an empty buffer."""
 _SILENCE = 1e-3
@@ -102,7 +101,7 @@ class PocketSphinxTranscriber:
             EngineUnavailable: pocketsphinx is not installed.
         """
         parsed = parse_options(_NAME, SphinxOptions, options)
-        weights = digest_files(_model_files())
+        weights = weights_digest(_model_files())
         return EngineIdentity(
             name=_NAME,
             version=f"{version('pocketsphinx')}+{_ALGORITHM}",
@@ -123,7 +122,9 @@ class PocketSphinxTranscriber:
             return _unsupported(context)
         words: list[Word] = []
         segments: list[Segment] = []
-        for span in utterance_spans(clip, context.speech, self._options):
+        for span in speech_pieces(
+            clip, context.speech, join_ms=self._options.join_ms, longest_ms=self._options.max_utterance_ms
+        ):
             found = self._decode(clip, span, len(segments))
             if found:
                 words.extend(found)
@@ -131,7 +132,7 @@ class PocketSphinxTranscriber:
         return Transcript(words=tuple(words), segments=tuple(segments))
 
     def _decode(self, clip: Clip, span: Span, segment_index: int) -> list[Word]:
-        samples = _finite(clip[span.start_ms * SAMPLES_PER_MS : span.end_ms * SAMPLES_PER_MS])
+        samples = finite(cut(clip, span))
         if span.duration_ms < _SHORTEST_MS or np.ptp(samples) < _SILENCE:
             return []
         try:
@@ -160,42 +161,6 @@ class PocketSphinxTranscriber:
         finally:
             self._decoder.end_utt()
         return list(self._decoder.seg()) if self._decoder.hyp() is not None else []
-
-
-def utterance_spans(clip: Clip, speech: Sequence[Span], options: SphinxOptions) -> list[Span]:
-    """Return what is decoded at a time: close regions joined, long ones cut where they are quietest.
-
-    A cut falls into the second half of what may be decoded at once.
-    """
-    joined: list[Span] = []
-    for span in speech:
-        before = joined[-1] if joined else None
-        if before and span.start_ms - before.end_ms < options.join_ms:
-            joined[-1] = Span(start_ms=before.start_ms, end_ms=max(before.end_ms, span.end_ms))
-        else:
-            joined.append(span)
-    return [piece for span in joined for piece in _pieces(clip, span, options.max_utterance_ms)]
-
-
-def _pieces(clip: Clip, span: Span, longest_ms: int) -> Iterator[Span]:
-    start_ms = span.start_ms
-    while span.end_ms - start_ms > longest_ms:
-        cut_ms = _quietest_ms(clip, Span(start_ms=start_ms + longest_ms // 2, end_ms=start_ms + longest_ms))
-        yield Span(start_ms=start_ms, end_ms=cut_ms)
-        start_ms = cut_ms
-    yield Span(start_ms=start_ms, end_ms=span.end_ms)
-
-
-def _quietest_ms(clip: Clip, span: Span) -> int:
-    """Return the middle of the quietest 100 ms."""
-    samples = _finite(clip[span.start_ms * SAMPLES_PER_MS : span.end_ms * SAMPLES_PER_MS])
-    energy = np.square(samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME), dtype=np.float64).sum(axis=1)
-    smooth = np.convolve(energy, np.ones(_SMOOTHING_FRAMES), mode="valid")
-    return span.start_ms + (int(smooth.argmin()) + _SMOOTHING_FRAMES // 2) * _FRAME_MS
-
-
-def _finite(samples: Clip) -> Clip:
-    return np.nan_to_num(samples, nan=0, posinf=1, neginf=-1).clip(-1, 1)
 
 
 def _pcm(samples: Clip) -> bytes:

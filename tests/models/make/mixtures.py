@@ -81,7 +81,7 @@ def mix(
         turns.append((start_s + _MARGIN_S, start_s + length - _MARGIN_S, voice))
         words += [(start_s + a, start_s + b, voice, w) for (a, b), w in zip(said.words, said.text.split(), strict=True)]
         speaks_until[voice] = start_s + length
-        at_s, last = max(start_s + length, max(speaks_until.values())), voice
+        at_s, last = max(start_s + length, *speaks_until.values()), voice
     noise = np.random.default_rng(rng.randrange(2**32)).normal(0, rng.uniform(*_NOISE), len(samples))
     loudest = max(1.0, float(np.abs(samples).max()) / 0.9)
     return Mixture(samples / np.float32(loudest) + noise.astype(np.float32), tuple(sorted(turns)), tuple(sorted(words)))

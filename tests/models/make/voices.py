@@ -13,6 +13,7 @@ import wave
 from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def _say_flite(voice: str, text: str, pace: float) -> tuple[NDArray[np.float64],
             rate_hz = file.getframerate()
             samples = np.frombuffer(file.readframes(file.getnframes()), np.int16) / 32768
     words = _words_of_phones(said.stdout, [_phone_count(voice, word) for word in text.split()])
-    return None if words is None else (resample_poly(samples, RATE_HZ, rate_hz) if rate_hz != RATE_HZ else samples, words)
+    return None if words is None else (resample_poly(samples, RATE_HZ, rate_hz), words)
 
 
 def _words_of_phones(printed: str, counts: list[int]) -> list[tuple[float, float]] | None:
@@ -95,7 +96,7 @@ def _words_of_phones(printed: str, counts: list[int]) -> list[tuple[float, float
     if len(spans) != sum(counts):
         return None
     edges = np.cumsum([0, *counts])
-    return [(spans[a][0], spans[b - 1][1]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(spans[a][0], spans[b - 1][1]) for a, b in pairwise(edges)]
 
 
 @cache

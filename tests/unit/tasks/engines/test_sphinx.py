@@ -1,17 +1,14 @@
 import subprocess
 import sys
-from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from storage.errors import ConfigError, EngineError, EngineUnavailable
 from storage.records import ClipContext, Span
-from tasks.engines.sphinx import PocketSphinxTranscriber, SphinxOptions, utterance_spans
-from tests.tones import all_speech, tone_clip
+from tasks.engines.sphinx import PocketSphinxTranscriber, SphinxOptions
+from tests.tones import all_speech
 
 NOISE = np.random.default_rng(7).normal(0, 0.1, 16_000 * 60).astype(np.float32)
 
@@ -111,41 +108,6 @@ def test_a_failing_decoder_says_where_and_works_again():
     with pytest.raises(EngineError, match="failed at 200 ms of a clip of 1000 ms"):
         transcribe(decoder, NOISE[:16_000], (Span(start_ms=200, end_ms=900),))
     assert decoder.state == "idle"
-
-
-@st.composite
-def regions(draw):
-    spans, now = [], 0
-    for gap, length in draw(st.lists(st.tuples(st.integers(0, 900), st.integers(1, 30_000)), max_size=4)):
-        if now + gap + length > 60_000:
-            break
-        spans.append(Span(start_ms=now + gap, end_ms=now + gap + length))
-        now += gap + length
-    return tuple(spans)
-
-
-@given(regions(), st.integers(0, 800), st.integers(1000, 20_000))
-def test_utterances_cover_all_speech_and_stay_short(speech, join_ms, longest_ms):
-    options = SphinxOptions(join_ms=join_ms, max_utterance_ms=longest_ms)
-    spans = utterance_spans(NOISE, speech, options)
-    assert all(span.duration_ms <= longest_ms for span in spans)
-    assert all(before.end_ms <= after.start_ms for before, after in pairwise(spans))
-    covered = np.zeros(60_000, dtype=bool)
-    for span in spans:
-        covered[span.start_ms : span.end_ms] = True
-    heard = np.zeros(60_000, dtype=bool)
-    for span in speech:
-        heard[span.start_ms : span.end_ms] = True
-    assert not (heard & ~covered).any()
-    gaps = [after.start_ms - before.end_ms for before, after in pairwise(spans)]
-    assert all(gap == 0 or gap >= join_ms for gap in gaps)
-
-
-def test_a_long_utterance_is_cut_where_it_is_quietest():
-    clip = tone_clip(30_000, [(0, 16_300, 400), (16_500, 30_000, 400)])
-    spans = utterance_spans(clip, all_speech(clip), SphinxOptions())
-    assert len(spans) == 2
-    assert 16_300 <= spans[0].end_ms <= 16_500
 
 
 def test_impossible_options_are_refused():

@@ -1,0 +1,75 @@
+"""Where engines run, what they do when memory runs out, and how errors of their libraries become ours."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from storage.errors import EngineError, EngineOutOfMemory, VoxlakeError
+
+_CUDA_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
+_OUT_OF_MEMORY = ("out of memory", "alloc_failed", "not enough memory", "can't allocate memory")
+
+
+def pick_device(device: str) -> str:
+    """Return the device to use: ``auto`` is ``cuda`` where there is one, else ``cpu``; other names pass through."""
+    if device != "auto":
+        return device
+    return "cuda" if n_cuda_devices() else "cpu"
+
+
+@cache
+def n_cuda_devices() -> int:
+    """Return how many CUDA devices the driver shows to this process, without loading torch."""
+    for name in _CUDA_DRIVERS:
+        try:
+            driver = ctypes.CDLL(name)
+        except OSError:
+            continue
+        count = ctypes.c_int(0)
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+            return count.value
+    return 0
+
+
+def free_memory() -> None:
+    """Give back what nobody holds: two engines share a device, and torch keeps what it has freed for itself."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+@contextmanager
+def engine_errors(engine: str, what: str) -> Iterator[None]:
+    """Turn whatever a library raises into an error of the engine.
+
+    Args:
+        engine: Registered name.
+        what: What was tried, for the message: ``decoding 8 pieces``.
+
+    Raises:
+        EngineOutOfMemory: memory ran out, of the device or of the machine; a smaller batch may fit.
+        EngineError: anything else. Errors of ours pass as they are.
+    """
+    try:
+        yield
+    except VoxlakeError:
+        raise
+    except Exception as cause:
+        if _is_out_of_memory(cause):
+            problem, remedy = f"ran out of memory {what}", "a smaller batch_size needs less"
+            raise EngineOutOfMemory(f"engine {engine!r}", problem, remedy) from cause
+        raise EngineError(f"engine {engine!r}", f"failed {what} ({type(cause).__name__}: {cause})") from cause
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell by the type, or by the words where a library raises a plain RuntimeError (CTranslate2, cuBLAS)."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
