@@ -55,6 +55,7 @@ def write_media(
     metadata: Mapping[str, str] | None = None,
     options: Mapping[str, str] | None = None,
     start_s: float = 0.0,
+    bit_rate: int | None = None,
 ) -> Path:
     """Encode ``samples``, shape ``(n_channels, n)``, into a file; its suffix says how."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,8 +65,8 @@ def write_media(
         container.metadata.update(metadata or {})
         video = _video(container) if with_video else None
         stream = container.add_stream(CODECS[path.suffix], rate=rate_hz, layout=layout)
-        if path.suffix == ".wma":
-            stream.bit_rate = 64_000
+        if bit_rate or path.suffix == ".wma":
+            stream.bit_rate = bit_rate or 64_000
         if video:
             _write_video(container, video, samples.shape[1] / rate_hz)
         _write_audio(container, stream, samples, rate_hz, layout, start_s)
