@@ -46,7 +46,7 @@ def sine(seconds: float, frequency_hz: float, rate_hz: int = 16_000, amplitude: 
     return (amplitude * np.sin(2 * np.pi * frequency_hz * time)).astype(np.float32)[None]
 
 
-def write_media(
+def write_media(  # noqa: PLR0913 - each is one property of a file
     path: Path,
     samples: np.ndarray,
     rate_hz: int = 16_000,
