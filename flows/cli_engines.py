@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from cyclopts import App
+
 from flows.cli_options import JsonFlag
-from flows.cli_output import print_json, print_pairs, print_rows, wants_json
+from flows.cli_output import print_json, print_pairs, print_rows, say, wants_json
 
 _CONFIGURATION = 3
 
+engines = App(name="engines", help="List profiles and engines, and fetch the weights they need.")
 
-def engines(*, json: JsonFlag = None) -> int:
-    """List profiles and engines: what is installed, and what each needs.
+
+@engines.default
+def list_engines(*, json: JsonFlag = None) -> int:
+    """List profiles and engines: what is installed, where weights are, and what each needs.
 
     Args:
         json: Print JSON, or tables; tables on a terminal by default.
@@ -23,8 +28,34 @@ def engines(*, json: JsonFlag = None) -> int:
         print_json(rows)
         return 0
     print_rows(rows["profiles"], ("profile", "summary", "can_run", "problem"), title="profiles, best first")
-    columns = ("kind", "engine", "installed", "summary", "languages", "needs")
+    columns = ("kind", "engine", "can_run", "weights", "languages", "max_speakers", "licence", "needs")
     print_rows(rows["engines"], columns, title="engines")
+    return 0
+
+
+@engines.command(name="fetch")
+def fetch_engines(profile: str, folder: str | None = None, *, config: str | None = None, json: JsonFlag = None) -> int:
+    """Download the weights of a profile from the model hub, for this machine or into a folder for others.
+
+    Args:
+        profile: Named choice of engines, as `voxlake engines` lists them.
+        folder: Where to; the hub's cache by default. On a machine without internet, VOXLAKE_WEIGHTS names its copy.
+        config: TOML file with settings, which may choose other models; ./voxlake.toml by default.
+        json: Print JSON, or text; text on a terminal by default.
+    """
+    from dataclasses import asdict
+
+    from flows.settings import chosen_engines, load_settings
+    from tasks.fetch import fetch_weights
+
+    rows = []
+    for fetched in fetch_weights(chosen_engines(load_settings(config, profile=profile)).items(), folder):
+        rows.append(asdict(fetched))
+        say(f"{fetched.engine}: {fetched.model}, {fetched.size_bytes / 1e6:.0f} MB, in {fetched.path}")
+    if not rows:
+        say(f"profile {profile}: all its weights come with their packages")
+    if wants_json(json):
+        print_json(rows)
     return 0
 
 

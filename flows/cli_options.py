@@ -28,9 +28,11 @@ class RunOptions:
     language: str | None = None
     """ISO 639-1 code of recordings that the manifest says nothing of."""
     workers: int | None = None
-    """Worker processes; all usable processors by default."""
+    """Worker processes; by default one for each usable processor, or for each GPU."""
     config: str | None = None
     """TOML file with settings; ./voxlake.toml by default."""
+    assigned: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = ()
+    """Any other setting, as `transcriber.options.beam_size=1`; may be given several times."""
     retry_failed: Annotated[bool, Parameter(negative="")] = False
     """Also try again what failed for good before."""
 
@@ -41,7 +43,11 @@ def plan_with(options: RunOptions, archive: str, lake: str) -> RunPlan:
     from flows.settings import load_settings
 
     settings = load_settings(
-        options.config, profile=options.profile, language=options.language, workers=options.workers
+        options.config,
+        assigned=options.assigned,
+        profile=options.profile,
+        language=options.language,
+        workers=options.workers,
     )
     return plan_here(
         settings,

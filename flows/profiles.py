@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from storage.errors import ConfigError
 from tasks.engines import registry
+from tasks.engines.devices import n_cuda_devices
 from tasks.engines.registry import KINDS, EngineKind
 from tasks.spec import EngineChoice
 
@@ -19,6 +20,8 @@ class Profile:
     name: str
     summary: str
     engines: Mapping[EngineKind, EngineChoice]
+    wants_gpu: bool = False
+    """Whether its models are too slow on a CPU to be chosen without being asked for."""
     is_hidden: bool = False
     """Not offered, never chosen by ``auto``."""
 
@@ -37,6 +40,24 @@ def _engines(detector: str, transcriber: str, diarizer: str, embedder: str) -> d
 
 PROFILES: tuple[Profile, ...] = (
     Profile(
+        name="whisper",
+        summary="99 languages, up to 4 voices at a time: Whisper, Sortformer, TitaNet",
+        engines=_engines("silero", "whisper", "sortformer", "titanet"),
+        wants_gpu=True,
+    ),
+    Profile(
+        name="nemo",
+        summary="25 European languages, fastest on a GPU: Parakeet, Sortformer, TitaNet",
+        engines=_engines("silero", "parakeet", "sortformer", "titanet"),
+        wants_gpu=True,
+    ),
+    Profile(
+        name="pyannote",
+        summary="99 languages, any number of voices: Whisper, pyannote, TitaNet",
+        engines=_engines("silero", "whisper", "pyannote", "titanet"),
+        wants_gpu=True,
+    ),
+    Profile(
         name="embedded",
         summary="weights come with the packages; for trying Voxlake and for clear English",
         engines=_engines("silero", "pocketsphinx", "resemblyzer", "resemblyzer"),
@@ -48,11 +69,11 @@ PROFILES: tuple[Profile, ...] = (
         is_hidden=True,
     ),
 )
-"""Best first: ``auto`` takes the first whose engines are all here."""
+"""Best first: ``auto`` takes the first whose engines, weights and device are all here."""
 
 
 def resolve_profile(name: str) -> Resolved:
-    """Return the profile of that name; ``auto`` is the best whose engines are installed.
+    """Return the profile of that name; ``auto`` is the best whose engines, weights and device are here.
 
     Raises:
         ConfigError: there is no such profile, or ``auto`` finds none that can run.
@@ -82,9 +103,17 @@ def _best() -> Resolved:
     for profile in PROFILES:
         if profile.is_hidden:
             continue
-        problems = missing_engines(profile)
-        if not problems:
-            why = "; ".join(passed_over) or "the best that is installed"
+        obstacle = _obstacle(profile)
+        if obstacle is None:
+            why = "; ".join(passed_over) or "the best there is, and all of it is here"
             return Resolved(profile, f"profile auto took {profile.name} ({profile.summary}): {why}")
-        passed_over.append(f"{profile.name} cannot run here ({problems[0].subject}: {problems[0].problem})")
+        passed_over.append(f"not {profile.name} ({obstacle})")
     raise ConfigError("profile 'auto'", "; ".join(passed_over), 'try: pip install "voxlake[embedded]"')
+
+
+def _obstacle(profile: Profile) -> str | None:
+    """Return what keeps ``auto`` from the profile; the cheapest question first."""
+    if profile.wants_gpu and not n_cuda_devices():
+        return "no GPU here"
+    problems = missing_engines(profile)
+    return f"{problems[0].subject}: {problems[0].problem}" if problems else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from flows.profiles import resolve_profile
+from flows.profiles import Profile, resolve_profile
 from storage.errors import ConfigError
 from storage.lake import new_run_id
 from storage.records import ChannelMode
@@ -22,7 +22,8 @@ from storage.store import public_url
 from tasks.attribute import AttributeOptions
 from tasks.chunking import ChunkOptions
 from tasks.cutting import CutOptions
-from tasks.engines.registry import KINDS
+from tasks.engines.devices import n_cuda_devices, pick_device
+from tasks.engines.registry import KINDS, EngineKind
 from tasks.linking import LinkOptions
 from tasks.local_linking import LocalLinkOptions
 from tasks.spec import EngineChoice, RunSpec
@@ -73,7 +74,7 @@ class Settings(BaseSettings):
     transcriber: EngineSettings = EngineSettings()
     diarizer: EngineSettings = EngineSettings()
     embedder: EngineSettings = EngineSettings()
-    device: str = "cpu"
+    device: str = "auto"
     language: str | None = None
     channel_mode: ChannelMode = "auto"
     chunking: Annotated[ChunkOptions, _known_only(ChunkOptions)] = ChunkOptions()
@@ -81,7 +82,7 @@ class Settings(BaseSettings):
     utterances: Annotated[CutOptions, _known_only(CutOptions)] = CutOptions()
     local_linking: Annotated[LocalLinkOptions, _known_only(LocalLinkOptions)] = LocalLinkOptions()
     linking: Annotated[LinkOptions, _known_only(LinkOptions)] = LinkOptions()
-    workers: int = Field(default_factory=usable_cpus, ge=1)
+    workers: int | None = Field(default=None, ge=1)
     threads: int = Field(default=1, ge=1)
     shard_minutes: float | None = Field(default=None, gt=0)
     commit_minutes: float = Field(default=20.0, gt=0)
@@ -94,8 +95,13 @@ class Settings(BaseSettings):
         return named["init_settings"], named["env_settings"], TomlConfigSettingsSource(settings_cls)
 
 
-def load_settings(config: str | None = None, **explicit: Any) -> Settings:
+def load_settings(config: str | None = None, *, assigned: Sequence[str] = (), **explicit: Any) -> Settings:
     """Return the settings; explicit values that are None count as not given.
+
+    Args:
+        config: The TOML file; ``VOXLAKE_CONFIG`` or ./voxlake.toml if not given.
+        assigned: Settings as text, ``transcriber.options.beam_size=1``; stronger than all others.
+        **explicit: Settings by name.
 
     Raises:
         ConfigError: the file cannot be read, or a value is impossible; names every one.
@@ -106,6 +112,8 @@ def load_settings(config: str | None = None, **explicit: Any) -> Settings:
         model_config = SettingsConfigDict(toml_file=path)
 
     given = {name: value for name, value in explicit.items() if value is not None}
+    for text in assigned:
+        _assign(given, text)
     return _checked(lambda: FromFile(**given), str(path) if path else "settings")
 
 
@@ -126,7 +134,9 @@ def build_spec(
     for url in filter(None, (archive, lake, manifest)):
         _refuse_credentials(url)
     profile = resolve_profile(settings.profile).profile
-    same = {field.name for field in dataclasses.fields(RunSpec)} & set(Settings.model_fields) - set(KINDS) - {"profile"}
+    chosen = chosen_engines(settings, profile)
+    same = {field.name for field in dataclasses.fields(RunSpec)} & set(Settings.model_fields)
+    same -= {*KINDS, "profile", "workers"}
     now = datetime.now(UTC)
     started_at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as exact as the lake's tables
     return RunSpec(
@@ -138,9 +148,25 @@ def build_spec(
         manifest=manifest,
         collection=collection,
         retry_failed=retry_failed,
-        **{kind: getattr(settings, kind).over(profile.engines[kind]) for kind in KINDS},
+        workers=settings.workers or _default_workers(settings, profile),
+        detector=chosen["detector"],
+        transcriber=chosen["transcriber"],
+        diarizer=chosen["diarizer"],
+        embedder=chosen["embedder"],
         **{name: getattr(settings, name) for name in same},
     )
+
+
+def chosen_engines(settings: Settings, profile: Profile | None = None) -> dict[EngineKind, EngineChoice]:
+    """Return the profile's engines as the settings change them; raises as ``build_spec``."""
+    named = profile or resolve_profile(settings.profile).profile
+    return {kind: getattr(settings, kind).over(named.engines[kind]) for kind in KINDS}
+
+
+def _default_workers(settings: Settings, profile: Profile) -> int:
+    """Return one worker for each processor; for each GPU, where one process per GPU holds the models."""
+    is_on_gpu = profile.wants_gpu and pick_device(settings.device).startswith("cuda")
+    return max(1, n_cuda_devices()) if is_on_gpu else usable_cpus()
 
 
 def _refuse_credentials(url: str) -> None:
@@ -152,6 +178,19 @@ def _refuse_credentials(url: str) -> None:
             "carries credentials",
             "give them in the environment that your storage reads",
         )
+
+
+def _assign(given: dict[str, Any], text: str) -> None:
+    """Put what ``a.b=value`` says where a nested table of the file would have it."""
+    path, equals, value = text.partition("=")
+    *groups, name = path.strip().split(".")
+    if not equals or not all((*groups, name)):
+        raise ConfigError(f"setting {text!r}", "is no assignment", "write it as transcriber.options.beam_size=1")
+    for group in groups:
+        given = given.setdefault(group, {})
+        if not isinstance(given, dict):
+            raise ConfigError(f"setting {text!r}", f"{group} is a value, not a group", "see docs/settings.md")
+    given[name] = value
 
 
 def _config_path(config: str | None) -> Path | None:

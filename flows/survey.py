@@ -10,14 +10,18 @@ from flows.job import installed_versions
 from flows.profiles import PROFILES, missing_engines
 from storage.errors import ConfigError, VoxlakeError
 from tasks.engines import registry
+from tasks.engines.hub import locate
 from tasks.engines.registry import EngineKind
+from tasks.fetch import sources_of
 from tasks.self_test import try_engine
+from tasks.spec import EngineChoice
 from tasks.threads import usable_cpus
 from tasks.workers import call_in_worker, open_workers
 
 Row = dict[str, Any]
 
 _FAKE = "fake"
+_INFO = ("summary", "languages", "licence", "max_speakers", "needs")
 
 
 def machine() -> Row:
@@ -58,15 +62,17 @@ def _known_engines() -> list[tuple[EngineKind, str]]:
 
 
 def _engine_row(kind: EngineKind, name: str) -> Row:
-    row: Row = {"kind": kind, "engine": name, "summary": "", "languages": "", "licence": "", "needs": ""}
+    row: Row = {"kind": kind, "engine": name, **dict.fromkeys(_INFO, ""), "weights": "", "gate": ""}
     try:
         engine = registry.find(kind, name)
-        info = engine.info
-        row |= {"summary": info.summary, "languages": info.languages, "licence": info.licence, "needs": info.needs}
+        row |= {column: getattr(engine.info, column) for column in _INFO}
+        sources = sources_of(kind, EngineChoice(name=name))
+        row["gate"] = ", ".join(sorted({source.gate_page for source in sources if source.gate_page}))
         engine.identify({})
+        row["weights"] = ", ".join(str(locate(source)) for source in sources) or "in its package"
     except ConfigError as problem:
-        return row | {"installed": False, "needs": problem.remedy or problem.problem}
-    return row | {"installed": True}
+        return row | {"can_run": False, "needs": problem.reason}
+    return row | {"can_run": True}
 
 
 def _tried_row(kind: EngineKind, name: str) -> Row:

@@ -64,8 +64,8 @@ _VIEW_SQL = {
                local_speaker, speaker_margin, speaker_reason, is_overlapped, other_speaker, channel, recipe, run_id
         FROM published.words""",
     "turns": """
-        SELECT recording_id, source, start_ms, end_ms, local_speaker, speaker_id, confidence, is_exclusive, channel,
-               recipe, run_id
+        SELECT recording_id, source, start_ms, end_ms, local_speaker, speaker_id, confidence, is_exclusive, flags,
+               channel, recipe, run_id
         FROM published.turns""",
     "fingerprints": """
         SELECT recording_id, chunk_index, local_speaker, model, vector, speech_ms, speaker_id, channel, label,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Goes into every recipe: a change here makes every fact to be found anew."""
 
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -66,6 +66,7 @@ FACTS: Mapping[str, pa.Schema] = {
         *_SPAN,
         ("label", pa.string()),
         ("is_exclusive", pa.bool_()),
+        ("flags", _FLAGS),
         *_ORIGIN,
         optional=[("confidence", pa.float32())],
     ),
@@ -148,6 +149,7 @@ PARTS: Mapping[str, pa.Schema] = {
         ("channel", pa.int16()),
         ("local_speaker", pa.string()),
         ("is_exclusive", pa.bool_()),
+        ("flags", _FLAGS),
         *_ORIGIN,
         optional=[("speaker_id", pa.string()), ("confidence", pa.float32())],
     ),

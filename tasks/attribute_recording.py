@@ -191,7 +191,7 @@ def _word_table(
 
 
 def _turn_rows(identity: Row, turns: pa.Table, speakers: RecordingSpeakers) -> list[Row]:
-    rows = turns.select(["start_ms", "end_ms", "channel", "is_exclusive", "confidence"]).to_pylist()
+    rows = turns.select(["start_ms", "end_ms", "channel", "is_exclusive", "confidence", "flags"]).to_pylist()
     locals_ = [speakers.of_label[key] for key in _label_keys(turns)]
     complete = [
         identity | row | {"local_speaker": local, "speaker_id": _speaker_id(local, speakers)}

@@ -8,8 +8,9 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from storage.errors import EngineBrokePromise, EngineError, VoxlakeError
+from storage.errors import EngineBrokePromise, EngineError, EngineOutOfMemory, VoxlakeError
 from storage.records import Clip, Diarization, FloatArray, Span, Transcript, duration_ms
+from tasks.engines.devices import free_memory
 
 Result = TypeVar("Result")
 
@@ -31,7 +32,7 @@ def call_each(
     if not indices:
         return []
     try:
-        return _one_each(engine, call(indices), indices)
+        return _one_each(engine, _with_memory(call, indices), indices)
     except EngineError as error:
         failure = error
     except VoxlakeError:
@@ -43,6 +44,17 @@ def call_each(
         return [failure]
     half = len(indices) // 2
     return [*call_each(engine, call, indices[:half]), *call_each(engine, call, indices[half:])]
+
+
+def _with_memory(call: Callable[[Sequence[int]], Sequence[Result]], indices: Sequence[int]) -> Sequence[Result]:
+    """Call; when memory runs out give back what other engines hold unused, and try a clip that stands alone again."""
+    try:
+        return call(indices)
+    except EngineOutOfMemory:
+        free_memory()
+        if len(indices) > 1:
+            raise
+    return call(indices)
 
 
 def _one_each(engine: str, results: Sequence[Result], indices: Sequence[int]) -> list[Result | EngineError]:

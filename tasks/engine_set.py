@@ -10,6 +10,7 @@ from typing import Any, cast
 from storage.store import json_bytes
 from tasks.engines import registry
 from tasks.engines.base import Detector, Diarizer, Embedder, Transcriber
+from tasks.engines.devices import pick_device
 from tasks.engines.registry import EngineKind
 from tasks.spec import EngineChoice, RunSpec, from_plain, to_plain
 
@@ -55,4 +56,4 @@ def load_engines(spec: RunSpec, kinds: Sequence[EngineKind]) -> None:
 @lru_cache(maxsize=8)
 def _engine(kind: EngineKind, choice_json: bytes, device: str) -> object:
     choice: EngineChoice = from_plain(EngineChoice, json.loads(choice_json))
-    return registry.find(kind, choice.name).from_options(choice.options, device=device)
+    return registry.find(kind, choice.name).from_options(choice.options, device=pick_device(device))

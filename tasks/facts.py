@@ -84,12 +84,12 @@ class RecordingFacts:
         )
 
     def add_diarization(self, chunk: Chunk, diarization: Diarization) -> None:
-        """Add turns given in clip time."""
-        at = chunk.start_ms
+        """Add turns given in clip time; what is said of all of them is said of each."""
+        at, flags = chunk.start_ms, list(diarization.flags)
         for turns, is_exclusive in ((diarization.turns, False), (diarization.exclusive, True)):
             self.rows["turns"].extend(
                 _chunk_row(chunk, at + turn.start_ms, at + turn.end_ms)
-                | {"label": turn.speaker, "is_exclusive": is_exclusive, "confidence": turn.confidence}
+                | {"label": turn.speaker, "is_exclusive": is_exclusive, "confidence": turn.confidence, "flags": flags}
                 for turn in turns
             )
 

@@ -42,7 +42,7 @@ class RunSpec:
     transcriber: EngineChoice
     diarizer: EngineChoice
     embedder: EngineChoice
-    device: str = "cpu"
+    device: str = "auto"
     manifest: str | None = None
     """URL of the manifest file; None to look for one at the archive's root."""
     collection: str | None = None

@@ -1,4 +1,4 @@
-"""Where weights come from: a path, the hub's cache on this disk, or, only when asked to fetch, the hub itself.
+"""Where weights come from: a path, a folder of fetched ones, the hub's cache, or, when asked to fetch, the hub itself.
 
 Looking for weights never touches the network, so a plan or a list of engines costs milliseconds and tells nobody.
 """
@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from storage.errors import EngineUnavailable
 from tasks.engines.registry import missing_library
+from tasks.engines.weights_folder import add_record, find_in_folder, folder_of
 
 _TOKEN_NAMES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _HOW_TO_ASK = "make a token at https://hf.co/settings/tokens and set it as HF_TOKEN, in the environment or in ./.env"
@@ -61,8 +62,7 @@ def locate(source: WeightsSource) -> Path:
     Raises:
         EngineUnavailable: it is not here, or the folder lacks what it must have; the message says the remedy.
     """
-    local = _local_path(source.model)
-    path = _inside(source, local) if local is not None else _cached(source)
+    path = _whereabouts(source)
     if path.is_dir():
         missing = [name for name in source.required if not (path / name).exists()]
         if missing:
@@ -79,15 +79,30 @@ def fetch(source: WeightsSource, folder: Path | None = None) -> Path:
     """
     if source.is_local:
         return locate(source)
-    place = None if folder is None else folder / source.model.replace("/", "--")
     with _hub_errors(source):
-        from huggingface_hub import hf_hub_download, snapshot_download
+        commit = _commit(source)
+        place = None if folder is None else folder_of(folder, source.model)
+        found = replace(source, model=str(_download(source, source.revision if place is None else commit, place)))
+    path = locate(found)
+    if folder is not None:
+        add_record(folder, source.model, source.revision, commit, wanted_files(found))
+    return path
 
-        common: dict[str, Any] = {"revision": source.revision, "token": hub_token(), "local_dir": place}
-        if source.filename is not None:
-            return Path(hf_hub_download(source.model, source.filename, **common))
-        downloaded = Path(snapshot_download(source.model, allow_patterns=list(source.patterns), **common))
-    return locate(replace(source, model=str(downloaded)))
+
+def _commit(source: WeightsSource) -> str:
+    """Return the commit that the revision means now, so that all files are of one."""
+    from huggingface_hub import HfApi
+
+    return str(HfApi(token=hub_token()).model_info(source.model, revision=source.revision).sha)
+
+
+def _download(source: WeightsSource, revision: str | None, place: Path | None) -> Path:
+    from huggingface_hub import hf_hub_download, snapshot_download
+
+    common: dict[str, Any] = {"revision": revision, "token": hub_token(), "local_dir": place}
+    if source.filename is not None:
+        return Path(hf_hub_download(source.model, source.filename, **common))
+    return Path(snapshot_download(source.model, allow_patterns=list(source.patterns), **common))
 
 
 def wanted_files(source: WeightsSource) -> list[Path]:
@@ -112,6 +127,11 @@ def hub_token() -> str | None:
     return next((given[name] for name in _TOKEN_NAMES if given.get(name)), None)
 
 
+def _whereabouts(source: WeightsSource) -> Path:
+    local = _local_path(source.model) or find_in_folder(source.engine, source.model, source.revision)
+    return _inside(source, local) if local is not None else _cached(source)
+
+
 def _local_path(model: str) -> Path | None:
     path = Path(model).expanduser()
     return path if path.exists() else None
@@ -121,6 +141,8 @@ def _inside(source: WeightsSource, path: Path) -> Path:
     """Return the wanted file, given itself or the folder that holds it."""
     if source.filename is None or path.is_file():
         return path
+    if (path / source.filename).is_file():
+        return path / source.filename
     found = sorted(path.glob(f"*{Path(source.filename).suffix}"))
     if len(found) != 1:
         problem = f"{source.model} holds {len(found)} files {Path(source.filename).suffix}, not one"

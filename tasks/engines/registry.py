@@ -15,6 +15,11 @@ _EXTRAS = {
     "silero": "embedded",
     "pocketsphinx": "embedded",
     "resemblyzer": "embedded",
+    "whisper": "whisper",
+    "parakeet": "nemo",
+    "sortformer": "nemo",
+    "titanet": "nemo",
+    "pyannote": "pyannote",
 }
 
 

@@ -21,7 +21,9 @@ def leaves(group: App, path: tuple[str, ...] = ()) -> dict[str, App]:
             continue
         command = group[name]
         below = leaves(command, (*path, name))
-        found |= below or {" ".join((*path, name)): command}
+        found |= below
+        if command.default_command or not below:
+            found[" ".join((*path, name))] = command
     return found
 
 

@@ -33,7 +33,7 @@ def defaults(options):
 
 def test_every_setting_of_the_run_is_documented():
     expected = {
-        name: "usable processors" if name == "workers" else json.dumps(field.default)
+        name: json.dumps(field.default)
         for name, field in Settings.model_fields.items()
         if name not in {*GROUPS, *KINDS}
     }

@@ -78,7 +78,7 @@ def test_missing_file_is_refused(tmp_path):
 
 
 def test_unknown_profile_lists_the_others_but_not_the_hidden():
-    with pytest.raises(ConfigError, match="auto, embedded") as caught:
+    with pytest.raises(ConfigError, match="auto, whisper, nemo, pyannote, embedded") as caught:
         resolve_profile("nothing")
     assert "fake" not in str(caught.value)
 
@@ -95,7 +95,7 @@ def test_auto_says_in_one_line_what_it_took_and_why(monkeypatch):
     monkeypatch.setattr("flows.profiles.PROFILES", (absent, shown))
     chosen = resolve_profile("auto")
     assert chosen.profile.name == "best"
-    assert "absent cannot run here" in chosen.reason
+    assert "not absent (detector 'absent': no such engine)" in chosen.reason
     assert "\n" not in chosen.reason
 
 
@@ -109,3 +109,43 @@ def test_credentials_in_addresses_are_refused(url):
 def test_spec_crosses_processes_as_json():
     spec = build_spec(load_settings(profile="fake", workers=2), "archive", "lake", collection="c")
     assert from_plain(RunSpec, to_plain(spec)) == spec
+
+
+def test_a_setting_on_the_command_line_is_stronger_than_all_others(tmp_path, monkeypatch):
+    file = write(tmp_path / "e.toml", "[linking]\nsame = 0.5\n[transcriber.options]\nx = 1\ny = 2\n")
+    monkeypatch.setenv("VOXLAKE_LINKING__SAME", "0.6")
+    said = ["linking.same=0.7", "transcriber.options.y=a=b", "transcriber.name=other", "device=cpu"]
+    settings = load_settings(file, assigned=said)
+    assert settings.linking.same == 0.7
+    assert (settings.transcriber.name, settings.transcriber.options) == ("other", {"x": 1, "y": "a=b"})
+    assert settings.device == "cpu"
+
+
+@pytest.mark.parametrize("text", ["linking.same", "=1", "linking.=1", ".same=1"])
+def test_what_is_no_assignment_is_refused(text):
+    with pytest.raises(ConfigError, match="no assignment"):
+        load_settings(assigned=[text])
+
+
+def test_a_value_is_no_group():
+    with pytest.raises(ConfigError, match="language is a value"):
+        load_settings(assigned=["language=en", "language.x=1"])
+
+
+def test_workers_are_as_many_as_processors_or_gpus(monkeypatch):
+    monkeypatch.setattr("flows.settings.usable_cpus", lambda: 7)
+    monkeypatch.setattr("flows.settings.n_cuda_devices", lambda: 2)
+    monkeypatch.setattr("tasks.engines.devices.n_cuda_devices", lambda: 2)
+    assert build_spec(load_settings(profile="fake"), "archive", "lake").workers == 7
+    assert build_spec(load_settings(profile="nemo"), "archive", "lake").workers == 2
+    assert build_spec(load_settings(profile="nemo", device="cpu"), "archive", "lake").workers == 7
+    assert build_spec(load_settings(profile="nemo", workers=3), "archive", "lake").workers == 3
+
+
+def test_auto_says_what_it_passed_over(monkeypatch):
+    monkeypatch.setattr("flows.profiles.n_cuda_devices", lambda: 0)
+    resolved = resolve_profile("auto")
+    assert resolved.profile.name == "embedded"
+    assert "not whisper (no GPU here)" in resolved.reason
+    monkeypatch.setattr("flows.profiles.n_cuda_devices", lambda: 1)
+    assert "not nemo (engine 'parakeet'" in resolve_profile("auto").reason
