@@ -68,7 +68,10 @@ def test_what_is_wrong_is_said_with_the_options_there_are(options, problem):
         parse(**options)
     assert caught.value.problem == problem
     assert caught.value.subject == "engine 'demo'"
-    assert "threshold (0.5), beam (4), language (None), cased (True), steps ((0.5,)), batch_size (8)" in caught.value.remedy
+    assert (
+        "threshold (0.5), beam (4), language (None), cased (True), steps ((0.5,)), batch_size (8)"
+        in caught.value.remedy
+    )
 
 
 def test_canonical_json_is_the_same_for_the_same_results():
