@@ -79,6 +79,7 @@ def fetch(source: WeightsSource, folder: Path | None = None) -> Path:
     """
     if source.is_local:
         return locate(source)
+    _refuse_lost_path(source)
     with _hub_errors(source):
         commit = _commit(source)
         place = None if folder is None else folder_of(folder, source.model)
@@ -199,7 +200,9 @@ def _hub_errors(source: WeightsSource) -> Iterator[None]:
         raise _refused(source, "is given only to who accepted its terms", remedy) from cause
     except errors.RevisionNotFoundError as cause:
         raise _refused(source, f"has no revision {source.revision}", "correct the revision") from cause
-    except (errors.RepositoryNotFoundError, errors.RemoteEntryNotFoundError) as cause:
+    except errors.RemoteEntryNotFoundError as cause:
+        raise _refused(source, f"has no file {source.filename}", "name a repository that has one") from cause
+    except errors.RepositoryNotFoundError as cause:
         remedy = f"check the name; if it is private or gated, {_HOW_TO_ASK}"
         raise _refused(source, "is not on the hub, or not for you", remedy) from cause
     except Exception as cause:

@@ -85,3 +85,28 @@ def test_fingerprints_have_unit_length():
     assert check_fingerprint("e", np.array([np.nan, 0.8], np.float32)) is None
     with pytest.raises(EngineBrokePromise):
         check_fingerprint("e", np.array([3.0, 4.0], np.float32))
+
+
+def test_out_of_memory_gives_back_what_others_hold_and_tries_a_single_clip_again(monkeypatch):
+    freed = []
+    monkeypatch.setattr("tasks.calling.free_memory", lambda: freed.append(1))
+
+    def call(indices):
+        if not freed:
+            raise EngineOutOfMemory("e", "full")
+        return list(indices)
+
+    assert call_each("e", call, [0]) == [0]
+    assert freed == [1]
+
+
+def test_a_clip_that_never_fits_fails_alone(monkeypatch):
+    monkeypatch.setattr("tasks.calling.free_memory", lambda: None)
+
+    def call(indices):
+        if 2 in indices:
+            raise EngineOutOfMemory("e", "full")
+        return list(indices)
+
+    results = call_each("e", call, range(4))
+    assert [type(result) for result in results] == [int, int, EngineOutOfMemory, int]

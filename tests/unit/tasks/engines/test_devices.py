@@ -1,0 +1,65 @@
+import sys
+import types
+
+import pytest
+
+from storage.errors import ConfigError, EngineError, EngineOutOfMemory
+from tasks.engines import devices
+from tasks.engines.devices import engine_errors, free_memory, pick_device
+
+
+class OutOfMemoryError(RuntimeError):
+    """Called as torch calls its own."""
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        OutOfMemoryError("no"),
+        MemoryError(),
+        RuntimeError("CUDA failed with error out of memory"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"),
+    ],
+)
+def test_want_of_memory_is_known_whoever_says_it(raised):
+    with (
+        pytest.raises(EngineOutOfMemory, match="engine 'x': ran out of memory decoding"),
+        engine_errors("x", "decoding"),
+    ):
+        raise raised
+
+
+def test_anything_else_is_an_error_of_the_engine_that_names_the_cause():
+    with (
+        pytest.raises(EngineError, match=r"failed decoding \(KeyError: 'a'\)") as caught,
+        engine_errors("x", "decoding"),
+    ):
+        raise KeyError("a")
+    assert not isinstance(caught.value, EngineOutOfMemory)
+
+
+def test_errors_of_ours_pass_as_they_are():
+    with pytest.raises(ConfigError), engine_errors("x", "loading"):
+        raise ConfigError("a", "b")
+
+
+@pytest.mark.parametrize(("n", "expected"), [(0, "cpu"), (2, "cuda")])
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch, n, expected):
+    monkeypatch.setattr(devices, "n_cuda_devices", lambda: n)
+    assert pick_device("auto") == expected
+    assert pick_device("cuda:1") == "cuda:1"
+
+
+def test_the_number_of_gpus_is_that_of_torch():
+    import torch
+
+    assert devices.n_cuda_devices() == torch.cuda.device_count()
+
+
+def test_memory_that_torch_keeps_is_given_back(monkeypatch):
+    emptied = []
+    cuda = types.SimpleNamespace(is_available=lambda: True, empty_cache=lambda: emptied.append(1))
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=cuda))
+    free_memory()
+    assert emptied == [1]
