@@ -58,7 +58,7 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
     spec = plan.spec
     write_plan(plan)
     with open_workers(spec.workers, spec.threads) as workers:
-        workers.warm_up(load_engines, spec, engines_needed(plan))
+        workers.warm_up(load_engines, spec, engines_needed(plan.shards))
         from flows.archive import transcribe_archive
 
         return transcribe_archive(public_url(spec.archive), spec.lake, run_id=spec.run_id)

@@ -31,6 +31,7 @@ from tasks.threads import usable_cpus
 
 _DEFAULT_FILE = "voxlake.toml"
 _FILE_VARIABLE = "VOXLAKE_CONFIG"
+_PACE = ("workers", "batch_minutes", "commit_minutes")
 
 
 def _known_only(options: type[Any]) -> BeforeValidator:
@@ -85,7 +86,8 @@ class Settings(BaseSettings):
     workers: int | None = Field(default=None, ge=1)
     threads: int = Field(default=1, ge=1)
     shard_minutes: float | None = Field(default=None, gt=0)
-    commit_minutes: float = Field(default=20.0, gt=0)
+    batch_minutes: float | None = Field(default=None, gt=0)
+    commit_minutes: float | None = Field(default=None, gt=0)
 
     @classmethod
     def settings_customise_sources(
@@ -136,7 +138,7 @@ def build_spec(
     profile = resolve_profile(settings.profile).profile
     chosen = chosen_engines(settings, profile)
     same = {field.name for field in dataclasses.fields(RunSpec)} & set(Settings.model_fields)
-    same -= {*KINDS, "profile", "workers"}
+    same -= {*KINDS, "profile", *_PACE}
     now = datetime.now(UTC)
     started_at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as exact as the lake's tables
     return RunSpec(
@@ -148,7 +150,7 @@ def build_spec(
         manifest=manifest,
         collection=collection,
         retry_failed=retry_failed,
-        workers=settings.workers or _default_workers(settings, profile),
+        **_pace(settings, profile),
         detector=chosen["detector"],
         transcriber=chosen["transcriber"],
         diarizer=chosen["diarizer"],
@@ -163,10 +165,15 @@ def chosen_engines(settings: Settings, profile: Profile | None = None) -> dict[E
     return {kind: getattr(settings, kind).over(named.engines[kind]) for kind in KINDS}
 
 
-def _default_workers(settings: Settings, profile: Profile) -> int:
-    """Return one worker for each processor; for each GPU, where one process per GPU holds the models."""
+def _pace(settings: Settings, profile: Profile) -> dict[str, Any]:
+    """Return how many take how much at once: as set, else one worker for each processor or for each GPU.
+
+    A GPU is a hundred times faster: it is kept busy by larger batches, and twenty minutes of audio are lost work of
+    seconds.
+    """
     is_on_gpu = profile.wants_gpu and pick_device(settings.device).startswith("cuda")
-    return max(1, n_cuda_devices()) if is_on_gpu else usable_cpus()
+    usual = (max(1, n_cuda_devices()), 60.0, 120.0) if is_on_gpu else (usable_cpus(), 10.0, 20.0)
+    return {name: getattr(settings, name) or value for name, value in zip(_PACE, usual, strict=True)}
 
 
 def _refuse_credentials(url: str) -> None:

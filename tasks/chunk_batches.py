@@ -1,9 +1,14 @@
-"""Hand chunks to the engines in batches, across recordings, and write what they find into the recordings' facts."""
+"""Hand chunks to the engines in batches, across recordings, and write what they find into the recordings' facts.
+
+Engines work in a thread of their own, on one batch, while the caller reads and decodes the next: neither a GPU nor a
+disk waits for the other. More than one batch ahead would only take memory.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from storage.records import Diarization
 from tasks.diarize import diarize_chunks
@@ -14,14 +19,16 @@ from tasks.shards import MINUTE_MS
 from tasks.spec import RunSpec
 from tasks.transcribe import transcribe_chunks
 
-_BATCH_CLIPS = 8
-"""Clips handed to an engine at once; with the chunk length it bounds a worker's memory."""
-_BATCH_MS = 10 * MINUTE_MS
-"""Audio handed to an engine at once, unless one chunk alone is longer."""
+_BATCH_CLIPS = 256
+"""Clips handed to an engine at once, however short."""
 
 
 class ChunkBatches:
-    """Chunks wait until there are enough of them, then each goes through the stages that its recording needs."""
+    """Chunks wait until there are enough of them, then each goes through the stages that its recording needs.
+
+    A batch lasts ``spec.batch_minutes``, unless one chunk alone is longer; that bounds a worker's memory, and is what
+    engines have to choose pieces of similar length from.
+    """
 
     def __init__(self, spec: RunSpec, engines: EngineSet, embedder_model: str) -> None:
         """Start with no chunk waiting."""
@@ -29,23 +36,48 @@ class ChunkBatches:
         self._engines = engines
         self._embedder_model = embedder_model
         self._waiting: list[ChunkWork] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="engines")
+        self._working: Future[None] | None = None
         self.stage_ms: dict[str, int] = {}
-        """Wall time by stage."""
+        """Wall time by stage; that of reading overlaps with the others."""
 
     def add(self, work: ChunkWork) -> None:
-        """Take a chunk in; the chunks before it are done first where the batch would grow too large."""
+        """Take a chunk in; those before it are handed over where the batch would grow too large.
+
+        Raises: what the engines raised over an earlier batch, if it is of ours and more than a failure of its clip.
+        """
         waiting_ms = sum(_length_ms(waiting) for waiting in self._waiting)
-        if len(self._waiting) == _BATCH_CLIPS or waiting_ms + _length_ms(work) > _BATCH_MS:
-            self.finish()
+        is_full = waiting_ms + _length_ms(work) > self._spec.batch_minutes * MINUTE_MS
+        if self._waiting and (is_full or len(self._waiting) == _BATCH_CLIPS):
+            self._hand_over()
         self._waiting.append(work)
 
     def drop(self, facts: RecordingFacts) -> None:
-        """Forget the waiting chunks of one recording."""
+        """Forget the chunks of one recording; after this nothing is added to its facts."""
+        self._wait()
         self._waiting = [work for work in self._waiting if work.facts is not facts]
 
     def finish(self) -> None:
-        """Do what waits."""
+        """Return when all is done that was taken in; raises as ``add``."""
+        self._hand_over()
+        self._wait()
+
+    def close(self) -> None:
+        """End the thread, as soon as a batch that is being worked on is done; what waits is forgotten."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _hand_over(self) -> None:
+        self._wait()
         works, self._waiting = self._waiting, []
+        if works:
+            self._working = self._thread.submit(self._work, works)
+
+    def _wait(self) -> None:
+        working, self._working = self._working, None
+        if working is not None:
+            working.result()
+
+    def _work(self, works: Sequence[ChunkWork]) -> None:
         self._transcribe([work for work in works if "transcribe" in work.facts.stages])
         known = [(work, work.turns) for work in works if work.turns is not None]
         found = self._diarize([work for work in works if "diarize" in work.facts.stages])

@@ -73,6 +73,6 @@ def expected_memory_mb(plan: RunPlan) -> int | None:
 
 
 def _rates(plan: RunPlan) -> list[Rate] | None:
-    rates = [_RATES.get((kind, plan.spec.choice(kind).name)) for kind in engines_needed(plan)]
+    rates = [_RATES.get((kind, plan.spec.choice(kind).name)) for kind in engines_needed(plan.shards)]
     known = [rate for rate in rates if rate is not None]
     return known if len(known) == len(rates) else None

@@ -142,9 +142,9 @@ def read_shard(lake: str, run_id: str, shard_index: int) -> tuple[RunSpec, Shard
     return from_plain(RunSpec, plain["spec"]), from_plain(Shard, plain["shards"][shard_index])
 
 
-def engines_needed(plan: RunPlan) -> list[EngineKind]:
-    """Return the engines that the plan's shards will load; reading a recording always takes the detector."""
-    stages = {stage for shard in plan.shards for recording in shard.recordings for stage in recording.stages}
+def engines_needed(shards: Sequence[Shard]) -> list[EngineKind]:
+    """Return the engines that shards will load; reading a recording always takes the detector."""
+    stages = {stage for shard in shards for recording in shard.recordings for stage in recording.stages}
     of_stage: dict[Stage, EngineKind] = {
         "probe": "detector",
         "transcribe": "transcriber",

@@ -27,11 +27,11 @@ from tasks.audio import RecordingReader, read_recording
 from tasks.chunk_batches import ChunkBatches
 from tasks.chunking import ChunkCutter, CutChunk
 from tasks.detect import detection_with
-from tasks.engine_set import EngineSet
+from tasks.engine_set import EngineSet, load_engines
 from tasks.facts import ChunkWork, RecordingFacts, Row, speech_in_clip
 from tasks.hashing import HashingReader, recording_id_of
 from tasks.media import open_source, unreachable
-from tasks.plan import PlannedRecording, Shard, missing_stages, read_shard
+from tasks.plan import PlannedRecording, Shard, engines_needed, missing_stages, read_shard
 from tasks.recipes import RecipeBook, resolve_channel_mode
 from tasks.shards import MINUTE_MS
 from tasks.spec import RunSpec, archive_key
@@ -108,13 +108,11 @@ class _ShardRun:
 
     def run(self) -> ShardReport:
         started = time.monotonic()
-        for planned in self.shard.recordings:
-            opened = self._take(planned)
-            if opened is not None:
-                self.closed.append(opened)
-            if self.uncommitted_ms >= self.spec.commit_minutes * MINUTE_MS:
-                self._commit()
-        self._commit()
+        load_engines(self.spec, engines_needed([self.shard]))  # what is missing is said before anything is read
+        try:
+            self._take_all()
+        finally:
+            self.batches.close()
         wall_ms = round((time.monotonic() - started) * 1000)
         self.report += ShardReport(wall_ms=wall_ms, stage_ms=self.batches.stage_ms)
         log.info(
@@ -125,6 +123,15 @@ class _ShardRun:
             self.report.n_failures,
         )
         return self.report
+
+    def _take_all(self) -> None:
+        for planned in self.shard.recordings:
+            opened = self._take(planned)
+            if opened is not None:
+                self.closed.append(opened)
+            if self.uncommitted_ms >= self.spec.commit_minutes * MINUTE_MS:
+                self._commit()
+        self._commit()
 
     # ---- one recording
 

@@ -59,6 +59,8 @@ class RunSpec:
     """Threads that each worker's libraries may use."""
     shard_minutes: float | None = None
     """Audio in one shard; None to choose by the size of the work."""
+    batch_minutes: float = 10.0
+    """Audio that engines get at once, to choose pieces of similar length from."""
     commit_minutes: float = 20.0
     """Audio after which a shard commits what it has."""
     retry_failed: bool = False

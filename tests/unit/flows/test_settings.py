@@ -28,7 +28,7 @@ def test_explicit_over_environment_over_file_over_default(tmp_path, monkeypatch)
     monkeypatch.setenv("VOXLAKE_LANGUAGE", "de")
     settings = load_settings(file, language="en", workers=None)
     assert (settings.language, settings.workers, settings.threads) == ("en", 5, 4)
-    assert settings.commit_minutes == 20.0
+    assert build_spec(settings, "archive", "lake").commit_minutes == 20.0
 
 
 def test_file_in_the_working_directory_is_found(tmp_path):
@@ -137,7 +137,8 @@ def test_workers_are_as_many_as_processors_or_gpus(monkeypatch):
     monkeypatch.setattr("flows.settings.n_cuda_devices", lambda: 2)
     monkeypatch.setattr("tasks.engines.devices.n_cuda_devices", lambda: 2)
     assert build_spec(load_settings(profile="fake"), "archive", "lake").workers == 7
-    assert build_spec(load_settings(profile="nemo"), "archive", "lake").workers == 2
+    on_gpu = build_spec(load_settings(profile="nemo"), "archive", "lake")
+    assert (on_gpu.workers, on_gpu.batch_minutes, on_gpu.commit_minutes) == (2, 60.0, 120.0)
     assert build_spec(load_settings(profile="nemo", device="cpu"), "archive", "lake").workers == 7
     assert build_spec(load_settings(profile="nemo", workers=3), "archive", "lake").workers == 3
 
