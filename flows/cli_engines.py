@@ -15,15 +15,17 @@ engines = App(name="engines", help="List profiles and engines, and fetch the wei
 
 
 @engines.default
-def list_engines(*, json: JsonFlag = None) -> int:
+def list_engines(*, config: str | None = None, json: JsonFlag = None) -> int:
     """List profiles and engines: what is installed, where weights are, and what each needs.
 
     Args:
+        config: TOML file with settings, which may choose other models; ./voxlake.toml by default.
         json: Print JSON, or tables; tables on a terminal by default.
     """
+    from flows.settings import load_settings
     from flows.survey import engine_rows, profile_rows
 
-    rows = {"profiles": profile_rows(), "engines": engine_rows()}
+    rows = {"profiles": profile_rows(), "engines": engine_rows(load_settings(config))}
     if wants_json(json):
         print_json(rows)
         return 0
@@ -59,15 +61,18 @@ def fetch_engines(profile: str, folder: str | None = None, *, config: str | None
     return 0
 
 
-def doctor(*, json: JsonFlag = None) -> int:
-    """Try every engine on a second of sound, and say what is wrong and the remedy; writes nothing.
+def doctor(*, config: str | None = None, json: JsonFlag = None) -> int:
+    """Try every engine on a second of speech, and say what is wrong and the remedy; writes nothing.
 
     Args:
+        config: TOML file with settings, which may choose other models; ./voxlake.toml by default.
         json: Print JSON, or tables; tables on a terminal by default.
     """
+    from flows.settings import load_settings
     from flows.survey import machine, profile_rows, tried_engines
 
-    found: dict[str, Any] = {"machine": machine(), "engines": tried_engines(), "profiles": profile_rows()}
+    tried = tried_engines(load_settings(config))
+    found: dict[str, Any] = {"machine": machine(), "engines": tried, "profiles": profile_rows()}
     if wants_json(json):
         print_json(found)
     else:

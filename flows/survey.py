@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.job import installed_versions
 from flows.profiles import PROFILES, missing_engines
+from flows.settings import Settings, chosen_engines
 from storage.errors import ConfigError, VoxlakeError
 from tasks.engines import registry
 from tasks.engines.hub import locate
@@ -46,40 +47,50 @@ def profile_rows() -> list[Row]:
     return rows
 
 
-def engine_rows() -> list[Row]:
+def engine_rows(settings: Settings) -> list[Row]:
     """Return every registered engine and what it says of itself; none is loaded."""
-    return [_engine_row(kind, name) for kind, name in _known_engines()]
+    return [_engine_row(kind, choice) for kind, choice in _known_engines(settings)]
 
 
-def tried_engines() -> list[Row]:
-    """Return every registered engine and how it did on a second of sound, tried in a process of its own."""
+def tried_engines(settings: Settings) -> list[Row]:
+    """Return every registered engine and how it did on a second of speech, tried in a process of its own."""
     with open_workers(1, 1):
-        return [_tried_row(kind, name) for kind, name in _known_engines()]
+        return [_tried_row(kind, choice, settings.device) for kind, choice in _known_engines(settings)]
 
 
-def _known_engines() -> list[tuple[EngineKind, str]]:
-    return [(kind, name) for kind in registry.KINDS for name in registry.names(kind) if name != _FAKE]
-
-
-def _engine_row(kind: EngineKind, name: str) -> Row:
-    row: Row = {"kind": kind, "engine": name, **dict.fromkeys(_INFO, ""), "weights": "", "gate": ""}
+def _known_engines(settings: Settings) -> list[tuple[EngineKind, EngineChoice]]:
+    """Return all engines, with the options that the settings have for those they choose."""
     try:
-        engine = registry.find(kind, name)
+        chosen = chosen_engines(settings)
+    except ConfigError:  # no profile can run, which is what somebody wants to find out about
+        chosen = {}
+    known = [(kind, EngineChoice(name=name)) for kind in registry.KINDS for name in registry.names(kind)]
+    return [
+        (kind, chosen[kind] if kind in chosen and chosen[kind].name == choice.name else choice)
+        for kind, choice in known
+        if choice.name != _FAKE
+    ]
+
+
+def _engine_row(kind: EngineKind, choice: EngineChoice) -> Row:
+    row: Row = {"kind": kind, "engine": choice.name, **dict.fromkeys(_INFO, ""), "weights": "", "gate": ""}
+    try:
+        engine = registry.find(kind, choice.name)
         row |= {column: getattr(engine.info, column) for column in _INFO}
-        sources = sources_of(kind, EngineChoice(name=name))
+        sources = sources_of(kind, choice)
         row["gate"] = ", ".join(sorted({source.gate_page for source in sources if source.gate_page}))
-        engine.identify({})
+        engine.identify(choice.options)
         row["weights"] = ", ".join(str(locate(source)) for source in sources) or "in its package"
     except ConfigError as problem:
         return row | {"can_run": False, "needs": problem.reason}
     return row | {"can_run": True}
 
 
-def _tried_row(kind: EngineKind, name: str) -> Row:
-    row: Row = {"kind": kind, "engine": name}
+def _tried_row(kind: EngineKind, choice: EngineChoice, device: str) -> Row:
+    row: Row = {"kind": kind, "engine": choice.name}
     begun = time.monotonic()
     try:
-        result = call_in_worker(try_engine, kind, name, "cpu")
+        result = call_in_worker(try_engine, kind, choice.name, choice.options, device)
     except VoxlakeError as problem:
         return row | {"works": False, "result": problem.problem, "seconds": None, "remedy": problem.remedy}
     return row | {"works": True, "result": result, "seconds": round(time.monotonic() - begun, 1), "remedy": ""}
