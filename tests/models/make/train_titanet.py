@@ -1,7 +1,7 @@
 """Train the small TitaNet of the tests: ``python -m tests.models.make.train_titanet OUT_FOLDER [--steps N]``.
 
-A true ``EncDecSpeakerLabelModel`` with few filters, about three minutes on one core. Every voice is heard at five speeds,
-each a class of its own: resampling moves pitch and formants, so that voices it never heard differ for it, too.
+A true ``EncDecSpeakerLabelModel`` with few filters, about three minutes on one core. Every voice is heard at five
+speeds, each a class of its own: resampling moves pitch and formants, so that voices it never heard differ for it, too.
 """
 
 from __future__ import annotations
