@@ -13,7 +13,7 @@ from tasks.engines.sphinx import SphinxOptions
 from tests.docs.blocks import ROOT, blocks, section, table_rows
 
 SETTINGS = ROOT / "docs" / "settings.md"
-ENGINES = ROOT / "docs" / "engines.md"
+EMBEDDED = ROOT / "docs" / "engines" / "embedded.md"
 GROUPS = [name for name, field in Settings.model_fields.items() if dataclasses.is_dataclass(field.annotation)]
 ENGINE_OPTIONS = {
     "silero": SileroOptions,
@@ -57,7 +57,7 @@ def test_every_setting_of_a_group_is_documented(group):
 
 @pytest.mark.parametrize("engine", ENGINE_OPTIONS)
 def test_every_option_of_an_engine_is_documented(engine):
-    assert documented(ENGINES, engine) == defaults(ENGINE_OPTIONS[engine])
+    assert documented(EMBEDDED, engine) == defaults(ENGINE_OPTIONS[engine])
 
 
 @pytest.mark.parametrize(
