@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 Repositories = Mapping[str, Mapping[str, bytes]]
 """Contents by file name by repository."""
 
-GATED = "gated/"
-"""Repositories of this owner are given only with the token ``hf_right``."""
+TOKEN = "hf_right"
+"""What opens repositories behind a gate."""
 
 
 def commit_of(files: Mapping[str, bytes]) -> str:
@@ -24,10 +24,10 @@ def commit_of(files: Mapping[str, bytes]) -> str:
 
 
 @contextmanager
-def fake_hub(repositories: Repositories) -> Iterator[str]:
-    """Serve the repositories; yield the address for ``HF_ENDPOINT``."""
+def fake_hub(repositories: Repositories, gated: tuple[str, ...] = ()) -> Iterator[str]:
+    """Serve the repositories, those of gated owners only with the token; yield the address for ``HF_ENDPOINT``."""
 
-    handler = type("Handler", (_Handler,), {"repositories": repositories})
+    handler = type("Handler", (_Handler,), {"repositories": repositories, "gated": gated})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -40,6 +40,7 @@ def fake_hub(repositories: Repositories) -> Iterator[str]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     repositories: Repositories
+    gated: tuple[str, ...]
 
     def do_HEAD(self):
         self._answer(with_body=False)
@@ -58,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         files = self.repositories.get(repo)
         if files is None:
             self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"}, with_body=with_body)
-        elif repo.startswith(GATED) and self.headers.get("Authorization") != "Bearer hf_right":
+        elif repo.split("/")[0] in self.gated and self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self._send(403, b"{}", {"X-Error-Code": "GatedRepo"}, with_body=with_body)
         elif is_question:
             answer = json.dumps(_tree(files) if "/tree/" in path else _info(repo, files)).encode()

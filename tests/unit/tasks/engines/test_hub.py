@@ -11,7 +11,7 @@ import pytest
 from storage.errors import EngineUnavailable
 from tasks.engines.hub import WeightsSource, hub_token, locate, wanted_files
 from tasks.engines.weights import weights_digest
-from tests.fake_hub import commit_of, fake_hub
+from tests.fake_hub import TOKEN, commit_of, fake_hub
 
 REPOSITORIES = {
     "nvidia/x": {"x.nemo": b"abc" * 1000, "README.md": b"hi"},
@@ -25,7 +25,7 @@ GATED = WeightsSource(engine="e", model="gated/pipeline", gate_page="https://hf.
 
 @pytest.fixture(scope="module")
 def hub():
-    with fake_hub(REPOSITORIES) as address:
+    with fake_hub(REPOSITORIES, gated=("gated",)) as address:
         yield address
 
 
@@ -116,7 +116,7 @@ def test_a_gate_is_explained_and_opened_by_a_token(ask):
     assert "accept them at https://hf.co/gated/pipeline" in refusal
     assert "HF_TOKEN" in refusal
     assert "accept them" in ask(f"{SHOW}show(fetch, GATED)", HF_TOKEN="hf_wrong")
-    assert "gated--pipeline" in ask(f"{SHOW}show(fetch, GATED)", HF_TOKEN="hf_right")
+    assert "gated--pipeline" in ask(f"{SHOW}show(fetch, GATED)", HF_TOKEN=TOKEN)
 
 
 def test_a_token_comes_from_a_file_too_and_the_environment_is_stronger(tmp_path, monkeypatch):
