@@ -117,6 +117,17 @@ def test_an_exclusive_turn_of_nobody_is_a_broken_promise(archive, lake, monkeypa
     assert query(lake, "SELECT DISTINCT stage, error FROM failures") == [("diarize", "EngineBrokePromise")]
 
 
+def test_what_a_diarizer_says_of_itself_stands_on_its_turns(archive, lake, monkeypatch):
+    honest = FakeDiarizer.diarize
+
+    def diarize(self, clips, contexts):
+        return [replace(found, flags=("speaker_limit",)) for found in honest(self, clips, contexts)]
+
+    monkeypatch.setattr(FakeDiarizer, "diarize", diarize)
+    run_whole(fake_spec(archive, lake))
+    assert query(lake, "SELECT DISTINCT flags FROM turns") == [(["speaker_limit"],)]
+
+
 def test_fingerprints_of_a_renamed_recording_come_from_its_stored_turns(archive, lake, monkeypatch):
     run_whole(fake_spec(archive, lake))
     (archive / "rec 1.wav").rename(archive / "renamed.wav")
