@@ -30,7 +30,7 @@ def list_engines(*, config: str | None = None, json: JsonFlag = None) -> int:
         print_json(rows)
         return 0
     print_rows(rows["profiles"], ("profile", "summary", "can_run", "problem"), title="profiles, best first")
-    columns = ("kind", "engine", "can_run", "weights", "languages", "max_speakers", "licence", "needs")
+    columns = ("kind", "engine", "can_run", "weights", "languages", "max_speakers", "licence", "gate", "needs")
     print_rows(rows["engines"], columns, title="engines")
     return 0
 

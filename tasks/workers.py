@@ -21,10 +21,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, ParamSpec, TypeVar
 
 from storage.errors import WorkerDied
+from tasks.engines.devices import gpu_of_worker
 from tasks.threads import limit_threads
 
 P = ParamSpec("P")
@@ -79,30 +81,30 @@ class WorkerPool:
         self._n_threads = n_threads
         self._is_closed = False
         self._all: set[_Worker] = set()
-        self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
-        for _ in range(n_workers):
-            self._free.put(None)
+        self._free: queue.LifoQueue[_Slot] = queue.LifoQueue()
+        for number in reversed(range(n_workers)):
+            self._free.put(_Slot(number))
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in a free worker; raises as ``call_in_worker``."""
-        worker = self._free.get()
+        slot = self._free.get()
         try:
             if self._is_closed:
                 raise _Closed
-            if worker is None:
-                worker = _Worker(self._n_threads)
-                self._all.add(worker)
-            result: T = worker.call(function, args, kwargs)
+            if slot.worker is None:
+                slot.worker = _Worker(slot.number, self._n_threads)
+                self._all.add(slot.worker)
+            result: T = slot.worker.call(function, args, kwargs)
         except WorkerDied:
-            if worker is not None:
-                self._all.discard(worker)
-                worker.kill()
-            worker = None
+            if slot.worker is not None:
+                self._all.discard(slot.worker)
+                slot.worker.kill()
+            slot.worker = None
             if self._is_closed:
                 raise _Closed from None
             raise
         finally:
-            self._free.put(worker)
+            self._free.put(slot)
         return result
 
     def warm_up(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -127,9 +129,17 @@ class _Closed(Exception):
     """The pool was closed under a call; nobody waits for its result, and it is not to be tried again."""
 
 
+@dataclass(slots=True)
+class _Slot:
+    """A place for a worker; whoever comes into it gets the same GPU."""
+
+    number: int
+    worker: _Worker | None = None
+
+
 class _Worker:
-    def __init__(self, n_threads: int) -> None:
-        environment = {**os.environ}
+    def __init__(self, number: int, n_threads: int) -> None:
+        environment = {**os.environ, **gpu_of_worker(number)}
         limit_threads(n_threads, environment)
         self._pipe, theirs = Pipe()
         with theirs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from functools import cache
 from storage.errors import EngineError, EngineOutOfMemory, VoxlakeError
 
 _CUDA_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 _OUT_OF_MEMORY = ("out of memory", "alloc_failed", "not enough memory", "can't allocate memory")
 
 
@@ -34,6 +36,15 @@ def n_cuda_devices() -> int:
         if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
             return count.value
     return 0
+
+
+def gpu_of_worker(number: int) -> dict[str, str]:
+    """Return the variable that shows a worker process one GPU alone; nothing where there are no two of them."""
+    n = n_cuda_devices()
+    if n < 2:  # noqa: PLR2004
+        return {}
+    visible = os.environ.get(_VISIBLE, "").split(",") if os.environ.get(_VISIBLE) else list(map(str, range(n)))
+    return {_VISIBLE: visible[number % n]}
 
 
 def free_memory() -> None:

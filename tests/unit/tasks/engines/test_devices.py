@@ -63,3 +63,17 @@ def test_memory_that_torch_keeps_is_given_back(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=cuda))
     free_memory()
     assert emptied == [1]
+
+
+def test_each_worker_sees_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(devices, "n_cuda_devices", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [devices.gpu_of_worker(number)["CUDA_VISIBLE_DEVICES"] for number in range(3)] == ["0", "1", "0"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-ab")
+    assert [devices.gpu_of_worker(number)["CUDA_VISIBLE_DEVICES"] for number in range(2)] == ["5", "GPU-ab"]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_with_one_gpu_or_none_nothing_is_said(monkeypatch, n):
+    monkeypatch.setattr(devices, "n_cuda_devices", lambda: n)
+    assert devices.gpu_of_worker(0) == {}
