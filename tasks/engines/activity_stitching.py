@@ -5,6 +5,7 @@ A model that tells few speakers apart hears more of them in pieces, as long as n
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
@@ -18,7 +19,8 @@ _ACTIVE: Final = 0.5
 _ALIKE: Final = 0.5
 """Share of their common length (Dice) in which two labels of neighbouring pieces must be active together."""
 _LEAST_FRAMES: Final = 4
-"""In fewer frames two labels agree by chance."""
+"""In fewer frames two labels agree by chance, and one that is active in no more is nobody."""
+_NO_GUIDE: Final = -1
 
 
 def overlapping_pieces(
@@ -55,19 +57,24 @@ def _quiet_points(speech: Sequence[Span], length_ms: int, every_ms: int, grid_ms
     return [*points, length_ms]
 
 
-def stitched(parts: Sequence[FloatArray], starts: Sequence[int]) -> FloatArray:
+def stitched(parts: Sequence[FloatArray], starts: Sequence[int], guide: FloatArray | None = None) -> FloatArray:
     """Return the activities of the whole, one column for each voice found.
 
-    Columns of neighbouring parts are one voice where both hear it in their overlap; a column that fits none of the
-    part before it is a new voice, one that is never active is none. Where two parts overlap, the first half comes
-    from the earlier one.
+    Columns of neighbouring parts are one voice where both hear it in their overlap. A column that fits none of the
+    part before it is the voice that an earlier column of the same guide was, or a new voice; one that is hardly ever
+    active is none. Where two parts overlap, the first half comes from the earlier one.
 
     Args:
         parts: Activity of each part, shape ``(n_frames, n_columns)``.
         starts: First frame of each part in the whole, rising; each part begins before the one before it ends, and
             ends after it.
+        guide: Activity of the whole as it was heard at once, shape ``(n_frames, n_guides)``. What is one of its
+            columns is taken for one voice, unless some part hears two voices in it.
     """
-    voices, n_voices = _voices(parts, starts)
+    guides = [
+        _guides(part, None if guide is None else guide[s:][: len(part)]) for part, s in zip(parts, starts, strict=True)
+    ]
+    voices, n_voices = _voices(parts, starts, guides)
     ends = [start + len(part) for start, part in zip(starts, parts, strict=True)]
     middles = [(start + end) // 2 for start, end in zip(starts[1:], ends[:-1], strict=True)]
     whole = np.zeros((ends[-1], n_voices), np.float32)
@@ -77,19 +84,43 @@ def stitched(parts: Sequence[FloatArray], starts: Sequence[int]) -> FloatArray:
     return whole
 
 
-def _voices(parts: Sequence[FloatArray], starts: Sequence[int]) -> tuple[list[dict[int, int]], int]:
-    """Return the voice of each column of each part, of those that are ever active, and the number of voices."""
-    found: list[dict[int, int]] = []
+_Columns = dict[int, int]
+
+
+def _guides(part: FloatArray, guide: FloatArray | None) -> _Columns:
+    """Return the column of the guide that most of each active column falls into, if most of it falls into one."""
+    length = _active(part).sum(axis=0)
+    columns = np.flatnonzero(length >= _LEAST_FRAMES).tolist()
+    if guide is None or not guide.shape[1]:
+        return dict.fromkeys(columns, _NO_GUIDE)
+    together = _active(part).T @ _active(guide)
+    best = together.argmax(axis=1)
+    is_most = together.max(axis=1) >= _ALIKE * length
+    return {column: int(best[column]) if is_most[column] else _NO_GUIDE for column in columns}
+
+
+def _voices(
+    parts: Sequence[FloatArray], starts: Sequence[int], guides: Sequence[_Columns]
+) -> tuple[list[_Columns], int]:
+    """Return the voice of each active column of each part, and the number of voices."""
+    doubtful = {guide for of_part in guides for guide, times in Counter(of_part.values()).items() if times > 1}
+    voice_of_guide: _Columns = {}
+    found: list[_Columns] = []
     n_voices = 0
-    for i, part in enumerate(parts):
-        same: dict[int, int] = {}
+    for i, (part, of_part) in enumerate(zip(parts, guides, strict=True)):
+        same: _Columns = {}
         if i:
-            seam = slice(starts[i] - starts[i - 1], None)
-            pairs = matching(parts[i - 1][seam], part[: len(parts[i - 1][seam])])
-            same = {right: found[-1][left] for left, right in pairs}
-        for column in np.flatnonzero((part > _ACTIVE).any(axis=0)).tolist():
-            if column not in same:
+            seam = parts[i - 1][starts[i] - starts[i - 1] :]
+            same = {right: found[-1][left] for left, right in matching(seam, part[: len(seam)])}
+        for column, guide in of_part.items():
+            is_sure = guide != _NO_GUIDE and guide not in doubtful
+            known = voice_of_guide.get(guide) if is_sure else None
+            if column not in same and known is not None and known not in same.values():
+                same[column] = known
+            elif column not in same:
                 same[column], n_voices = n_voices, n_voices + 1
+            if is_sure:
+                voice_of_guide.setdefault(guide, same[column])
         found.append(same)
     return found, n_voices
 

@@ -131,7 +131,7 @@ class SortformerDiarizer:
         self, clip: Clip, context: ClipContext, spans: list[list[Span]], activity: FloatArray
     ) -> tuple[list[list[Span]], FloatArray]:
         """Return what is heard in pieces, if that is more people than the model has outputs; else what is given."""
-        activity_of_pieces = self._in_pieces(clip, context, self._options.piece_ms)
+        activity_of_pieces = self._in_pieces(clip, context, self._options.piece_ms, guide=activity)
         spans_of_pieces = self._spans(clip, activity_of_pieces)
         talkative = [own for own in spans_of_pieces if is_saturated([own], self._options.saturated_ms)]
         if len(talkative) > self._net.n_speakers:
@@ -159,7 +159,9 @@ class SortformerDiarizer:
             for clip, context, long in zip(clips, contexts, is_long, strict=True)
         ]
 
-    def _in_pieces(self, clip: Clip, context: ClipContext, piece_ms: int) -> FloatArray:
+    def _in_pieces(
+        self, clip: Clip, context: ClipContext, piece_ms: int, guide: FloatArray | None = None
+    ) -> FloatArray:
         """Return the activities of a clip heard in overlapping pieces; it may have more columns than the model."""
         frame_ms = self._net.frame_ms
         pieces = overlapping_pieces(
@@ -169,9 +171,8 @@ class SortformerDiarizer:
             overlap_ms=self._options.overlap_ms,
             grid_ms=frame_ms,
         )
-        return stitched(
-            self._hear([cut(clip, piece) for piece in pieces]), [piece.start_ms // frame_ms for piece in pieces]
-        )
+        parts = self._hear([cut(clip, piece) for piece in pieces])
+        return stitched(parts, [piece.start_ms // frame_ms for piece in pieces], guide)
 
     def _hear(self, clips: Sequence[Clip]) -> list[FloatArray]:
         """Return the activities of clips, those of similar length at a time where the model allows it."""

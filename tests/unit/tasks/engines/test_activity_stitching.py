@@ -61,6 +61,26 @@ def test_a_voice_unheard_in_the_seam_is_a_new_one():
     assert (found[70:, 2] > 0.5).all()
 
 
+def test_a_voice_that_was_silent_in_the_seam_is_known_by_the_guide():
+    first, second = np.zeros((60, 2), np.float32), np.zeros((60, 2), np.float32)
+    first[:30, 0], first[40:, 1] = 0.9, 0.8
+    second[:20, 0], second[30:, 1] = 0.7, 0.9
+    guide = np.zeros((100, 4), np.float32)
+    guide[:30, 2], guide[70:, 2], guide[40:60, 3] = 0.9, 0.9, 0.9
+    found = stitched([first, second], [0, 40], guide)
+    assert found.shape == (100, 2)
+    assert (found[:30, 0] > 0.5).all()
+    assert (found[70:, 0] > 0.5).all()
+
+
+def test_a_guide_in_which_a_part_hears_two_voices_is_no_guide():
+    first, second = np.zeros((60, 2), np.float32), np.zeros((60, 2), np.float32)
+    first[:30, 0], first[40:, 1] = 0.9, 0.8
+    second[:20, 0], second[30:, 1] = 0.7, 0.9
+    guide = np.full((100, 1), 0.9, np.float32)
+    assert stitched([first, second], [0, 40], guide).shape == (100, 3)
+
+
 def test_columns_never_active_are_no_voices():
     assert stitched([np.full((10, 4), 0.3, np.float32)], [0]).shape == (10, 0)
 
