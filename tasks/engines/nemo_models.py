@@ -28,8 +28,10 @@ def check_nemo_file(engine: str, path: Path) -> None:
     try:
         with tarfile.open(path) as archive:
             names = {Path(member.name).name for member in archive}
-    except (tarfile.TarError, EOFError, OSError) as cause:
-        raise _damaged(engine, path, f"is no .nemo file or is cut short ({cause})") from cause
+    except (tarfile.TarError, EOFError) as cause:
+        raise _damaged(engine, path, "is no .nemo file, or is cut short") from cause
+    except OSError as cause:
+        raise _damaged(engine, path, f"cannot be read ({cause.strerror})") from cause
     missing = [part for part in _PARTS if part not in names]
     if missing:
         raise _damaged(engine, path, f"holds no {' and no '.join(missing)}")
