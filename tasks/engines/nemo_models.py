@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from tasks.engines.hub import WeightsSource
 from tasks.engines.registry import missing_library
 
 _PARTS = ("model_config.yaml", "model_weights.ckpt")
+_TELEMETRY = "nv_one_logger"
+"""NeMo loads it, never uses it unless told to, and lets it say so at length."""
 
 
 def nemo_weights(engine: str, model: str, revision: str | None) -> WeightsSource:
@@ -50,12 +53,13 @@ def restore_nemo(engine: str, class_name: str, path: Path, device: str) -> Any:
         EngineUnavailable: NeMo is not installed, or the file is damaged or of another kind.
     """
     check_nemo_file(engine, path)
+    logging.getLogger(_TELEMETRY).setLevel(logging.ERROR)
     try:
         from nemo.collections.asr import models
-        from nemo.utils import logging
+        from nemo.utils import logging as nemo_logging
     except ImportError as cause:
         raise missing_library(engine, cause) from cause
-    logging.setLevel(logging.ERROR)
+    nemo_logging.setLevel(logging.ERROR)
     try:
         model = getattr(models, class_name).restore_from(str(path), map_location=pick_device(device))
     except Exception as cause:

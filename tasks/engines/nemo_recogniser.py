@@ -20,6 +20,8 @@ Decoder = Literal["auto", "rnnt", "ctc"]
 Confidence = Literal["max_prob", "entropy"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
+_REMEDY = "choose a Parakeet, FastConformer or Conformer model"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodingSettings:
@@ -41,13 +43,13 @@ class NemoRecogniser:
 
         Raises:
             ConfigError: the model has no such decoder, or the precision needs a GPU.
-            EngineUnavailable: the model is no CTC or transducer model, or hears another sample rate.
+            EngineUnavailable: the model is no CTC or transducer model, wants more than sound, or hears another rate.
         """
         self._model = model
         self._precision = _checked_precision(engine, settings.precision, model.device.type)
         _check_rate(engine, model)
         self._is_ctc = _decodes_ctc(engine, model, settings.decoder)
-        self.frame_ms = round(_window_stride_s(model) * model.encoder.subsampling_factor * 1000)
+        self.frame_ms = _frame_ms(engine, model)
         if settings.attention_context_ms is not None:
             _attend_locally(engine, model, max(1, settings.attention_context_ms // self.frame_ms))
         self._decoding = _prepared_decoding(model, settings, is_ctc=self._is_ctc)
@@ -99,8 +101,8 @@ class NemoRecogniser:
         return list(found)
 
     def _ctc_tokens(self, hypothesis: Any) -> list[Token]:
-        labels, confidences = list(hypothesis.y_sequence), hypothesis.frame_confidence
-        runs = collapsed(labels, confidences, self._decoding.blank_id)
+        labels = _numbers(hypothesis.y_sequence)
+        runs = collapsed(labels, hypothesis.frame_confidence, self._decoding.blank_id)
         return [
             Token(text=self._piece(label), start_frame=start, end_frame=end, confidence=confidence)
             for (label, start, end, _), confidence in zip(
@@ -143,8 +145,13 @@ def _check_rate(engine: str, model: Any) -> None:
         raise EngineUnavailable(f"engine {engine!r}", problem, "choose a model for 16 kHz")
 
 
-def _window_stride_s(model: Any) -> float:
-    return float(model.cfg.preprocessor.window_stride)
+def _frame_ms(engine: str, model: Any) -> int:
+    """Return the time between two frames of the encoder."""
+    factor = getattr(model.encoder, "subsampling_factor", None)
+    if factor is None:
+        problem = f"a {type(model.encoder).__name__} does not say how long its frames are, so words would have no times"
+        raise EngineUnavailable(f"engine {engine!r}", problem, _REMEDY)
+    return round(float(model.cfg.preprocessor.window_stride) * int(factor) * 1000)
 
 
 def _decodes_ctc(engine: str, model: Any, wanted: str) -> bool:
@@ -155,7 +162,10 @@ def _decodes_ctc(engine: str, model: Any, wanted: str) -> bool:
     has_ctc = isinstance(model, models.EncDecCTCModel) or hasattr(model, "ctc_decoder")
     if not has_rnnt and not has_ctc:
         problem = f"{type(model).__name__} has neither a CTC nor a transducer decoder"
-        raise EngineUnavailable(f"engine {engine!r}", problem, "choose a Parakeet, FastConformer or Conformer model")
+        raise EngineUnavailable(f"engine {engine!r}", problem, _REMEDY)
+    if type(model).forward not in (models.EncDecRNNTModel.forward, models.EncDecCTCModel.forward):
+        problem = f"{type(model).__name__} wants more than sound, such as a prompt"
+        raise EngineUnavailable(f"engine {engine!r}", problem, _REMEDY)
     if (wanted == "rnnt" and not has_rnnt) or (wanted == "ctc" and not has_ctc):
         remedy = f"it decodes with {'rnnt' if has_rnnt else 'ctc'}; leave decoder at auto"
         raise ConfigError(f"engine {engine!r}", f"{type(model).__name__} has no decoder {wanted}", remedy)

@@ -111,9 +111,8 @@ def timed_words(words: Sequence[Token], span: Span, frame_ms: int, first_segment
         first_segment: Index of the first segment.
     """
     starts = [min(span.start_ms + word.start_frame * frame_ms, span.end_ms) for word in words]
-    limits = [*starts[1:], span.end_ms]
     timed, segment = [], first_segment
-    for word, start_ms, limit_ms in zip(words, starts, limits, strict=True):
+    for word, start_ms, limit_ms in zip(words, starts, [*starts[1:], span.end_ms], strict=False):
         wanted_ms = span.start_ms + max(word.end_frame, word.start_frame + 1) * frame_ms
         timed.append(
             Word(
@@ -160,7 +159,7 @@ def _begins_word(piece: str, kind: TokenizerKind) -> bool:
 
 
 def _word(text: str, pieces: Sequence[Token], spell: Callable[[list[str]], str]) -> Token:
-    heard = [piece for piece in pieces if not _is_mark(spell([piece.text]).strip())]
+    heard = [piece for piece in pieces if not _is_mark(spell([piece.text]).strip())] or pieces
     known = [piece.confidence for piece in heard if piece.confidence is not None]
     return Token(
         text=text,
