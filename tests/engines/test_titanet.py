@@ -144,8 +144,8 @@ class TestWrongWeights:
             for member in whole:
                 content = whole.extractfile(member).read() if member.isfile() else b""
                 if member.name.endswith("model_config.yaml"):
-                    content = content.replace(b"sample_rate: 16000", b"sample_rate: 08000")
-                    assert len(content) == member.size
+                    content = content.replace(b"sample_rate: 16000", b"sample_rate: 8000 ")
+                    content = content.replace(b"window_size: 0.025", b"window_size: 0.050")
                 changed.addfile(member, io.BytesIO(content))
         with pytest.raises(EngineUnavailable, match="8000 Hz"):
             TitanetEmbedder.from_options({"model": str(telephone)}, device="cpu")

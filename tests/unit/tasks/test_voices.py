@@ -2,7 +2,7 @@ import pytest
 
 from tasks.linking import LinkOptions
 from tasks.local_linking import LocalLinkOptions
-from tasks.voices import COMMON_PRIOR, prior_of
+from tasks.voices import prior_of
 
 
 def test_titanet_links_recordings_where_nemo_takes_two_voices_for_one():
@@ -13,7 +13,3 @@ def test_in_one_recording_more_is_asked_and_in_one_chunk_most():
     prior, local = prior_of("titanet/0123456789abcdef"), LocalLinkOptions()
     assert 0.4 < prior.cosine(local.same) < 0.5
     assert prior.cosine(local.very_clear) > 0.6
-
-
-def test_a_model_nobody_measured_has_the_common_prior():
-    assert prior_of("somebodys-own/0123456789abcdef") == COMMON_PRIOR
