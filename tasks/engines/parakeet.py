@@ -183,7 +183,8 @@ class ParakeetTranscriber:
             heard = in_halves(self._hear, [clips[index] for index in batch])
             for index, said in zip(batch, heard, strict=True):
                 tokens[index] = said
-        free_memory()
+        if self._recogniser.is_on_gpu:
+            free_memory()
         return tokens
 
     def _hear(self, clips: Sequence[Clip]) -> list[list[Token]]:
