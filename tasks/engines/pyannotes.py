@@ -118,7 +118,10 @@ class PyannoteDiarizer:
             EngineOutOfMemory: memory ran out even for one window at a time.
             EngineError: the pipeline failed.
         """
-        return [self._diarization(clip, context) for clip, context in zip(clips, contexts, strict=True)]
+        found = [self._diarization(clip, context) for clip, context in zip(clips, contexts, strict=True)]
+        if any(one.turns for one in found):
+            free_memory()
+        return found
 
     def _diarization(self, clip: Clip, context: ClipContext) -> Diarization:
         samples = finite(clip)
@@ -134,7 +137,6 @@ class PyannoteDiarizer:
                 if not self._halve_batches():
                     raise
                 free_memory()
-        free_memory()
         return diarization_of(full, exclusive, clip_ms=clip_ms, max_speakers=context.speakers.max_speakers)
 
     def _spans(self, samples: Clip, bounds: SpeakerBounds) -> tuple[list[Named], list[Named]]:
