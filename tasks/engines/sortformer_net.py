@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from storage.errors import ConfigError, EngineUnavailable
 from storage.records import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Clip, FloatArray, duration_ms
 from tasks.engines.nemo_models import restore_nemo
@@ -98,7 +96,7 @@ class SortformerNet:
         lengths = torch.tensor([max(len(clip), _SHORTEST_MS * SAMPLES_PER_MS) for clip in clips])
         signal = torch.zeros(len(clips), int(lengths.max()))
         for row, clip in zip(signal, clips, strict=True):
-            row[: len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
+            row[: len(clip)] = torch.tensor(clip)
         with torch.inference_mode(), _precision(self._model.device.type, self._precision):
             features, n_features = self._model.process_signal(audio_signal=signal, audio_signal_length=lengths)
             features = features[:, :, : n_features.max()]
