@@ -72,7 +72,7 @@ STAGES = (
 
 
 def main() -> None:
-    """Train and write the folder that faster-whisper loads."""
+    """Train and write the folder ``whisper`` that faster-whisper loads."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=sum(stage.steps for stage in STAGES))
@@ -83,7 +83,7 @@ def main() -> None:
     model = make_model(tokens)
     for step in train(model, tokens, arguments.steps):
         if step % _KEEP_STEPS == 0 or step == arguments.steps:
-            convert(model, tokens, arguments.folder)
+            convert(model, tokens, arguments.folder / "whisper")
 
 
 def train(model: WhisperForConditionalGeneration, tokens: Tokens, steps: int) -> Iterator[int]:
