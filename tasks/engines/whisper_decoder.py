@@ -103,7 +103,9 @@ class Decoder:
 
             def foretell(tokens: Sequence[int]) -> Sequence[Any]:
                 length = min(len(tokens) + _FORETOLD_TOKENS, _MOST_TOKENS)
-                wanted = {**search, "max_length": 2 * length, "return_logits_vocab": True}
+                # The library writes half of max_length, or what the prompt leaves of it, whichever is less.
+                room = max(2 * length, len(prompt) + length)
+                wanted = {**search, "max_length": room, "return_logits_vocab": True}
                 (result,) = self._model.model.generate(encoded, [[*prompt, *tokens]], **wanted)
                 rows = [np.array(row) for row in result.logits[0][len(tokens) :]]
                 for row in rows:

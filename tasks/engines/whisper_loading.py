@@ -17,6 +17,8 @@ ENGLISH = "en"
 _FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 _REQUIRED = ("model.bin", "config.json", "tokenizer.json")
 """Without tokenizer.json the library would ask the hub for one."""
+_MOST_PROMPT_TOKENS = 223
+"""Half of the decoder's places, less one for the token before the prompt; the library cuts longer ones silently."""
 _PREFERRED = {"cuda": ("float16", "bfloat16", "float32"), "cpu": ("int8", "float32")}
 _TO_ISO = {"jw": "jv"}
 _TO_WHISPER = {"jv": "jw", "iw": "he", "nb": "no", "fil": "tl", "in": "id"}
@@ -61,6 +63,7 @@ def load(folder: Path, options: WhisperOptions, device: str) -> Any:
     n_mels = model.feature_extractor.mel_filters.shape[0]
     if n_mels != model.model.n_mels:
         raise _damaged(folder, f"wants {model.model.n_mels} mels, its preprocessor_config.json gives {n_mels}")
+    _check_prompt(model, options)
     return model
 
 
@@ -108,6 +111,14 @@ def _compute_type(wanted: str, kind: str, index: int) -> str:
         remedy = f"choose one of auto, default, {', '.join(sorted(supported))}"
         raise ConfigError(f"engine {NAME!r}", f"compute_type {wanted!r} does not run on this {kind}", remedy)
     return wanted
+
+
+def _check_prompt(model: Any, options: WhisperOptions) -> None:
+    said = f"{options.hotwords or ''} {options.initial_prompt or ''}"
+    n_tokens = len(model.hf_tokenizer.encode(said, add_special_tokens=False).ids)
+    if n_tokens > _MOST_PROMPT_TOKENS:
+        problem = f"hotwords and initial_prompt are {n_tokens} tokens long; {_MOST_PROMPT_TOKENS} leave room for text"
+        raise ConfigError(f"engine {NAME!r}", problem, "shorten them")
 
 
 def _check_settings(folder: Path) -> None:
