@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,9 +35,9 @@ def load_pipeline(engine: str, files: PipelineFiles, *, device: str, trusted: bo
     # Set for every process that loads it, whatever was set: it would report lengths and numbers of speakers.
     os.environ[_TELEMETRY] = "0"
     try:
-        with quiet():
+        with without_nemo(), quiet():
             import torch
-            from pyannote.audio import Pipeline
+            from pyannote.audio import Pipeline, pipelines  # noqa: F401 - the latter would come with the first model
             from pyannote.audio.core.plda import PLDA
     except ImportError as cause:
         raise missing_library(engine, cause) from cause
@@ -95,6 +96,22 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _same_precision():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def without_nemo() -> Iterator[None]:
+    """Keep the library from importing all of NeMo, where that is installed too, for models that are never loaded here.
+
+    It would cost 20 seconds and half a gigabyte.
+    """
+    if "nemo" in sys.modules:
+        yield
+        return
+    sys.modules["nemo"] = None  # type: ignore[assignment]  # how Python is told that a module cannot be imported
+    try:
+        yield
+    finally:
+        del sys.modules["nemo"]
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The pyannote adapter over a pipeline that is none: what it is told, and what happens when it fails."""
 
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from storage.errors import ConfigError, EngineError, EngineOutOfMemory
 from storage.records import ClipContext, Span, SpeakerBounds
-from tasks.engines.pyannote_loading import quiet
+from tasks.engines.pyannote_loading import quiet, without_nemo
 from tasks.engines.pyannotes import PyannoteDiarizer, PyannoteOptions
 
 CLIP = np.sin(np.arange(32_000, dtype=np.float32))
@@ -114,3 +115,17 @@ def test_prints_and_settings_of_the_library_stay_inside(capsys):
         print("Found only 1 clusters.")  # noqa: T201 - as the library does
     assert torch.backends.cudnn.allow_tf32 == before
     assert capsys.readouterr().out == ""
+
+
+def test_nemo_is_not_imported_along(monkeypatch):
+    monkeypatch.delitem(sys.modules, "nemo", raising=False)
+    with without_nemo(), pytest.raises(ImportError):
+        import nemo  # noqa: F401
+    assert "nemo" not in sys.modules
+
+
+def test_nemo_stays_where_somebody_uses_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nemo", pytest)
+    with without_nemo():
+        assert sys.modules["nemo"] is pytest
+    assert sys.modules["nemo"] is pytest
