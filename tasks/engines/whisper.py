@@ -193,7 +193,8 @@ class WhisperTranscriber:
         if not temperatures:
             return
         timed = self._decoder.decode_with_times(piece, language)
-        yield timed
+        if timed.words:
+            yield timed
         if is_silence(heard, self._options) or not (heard.words or timed.words):
             return
         for temperature in temperatures[1:]:

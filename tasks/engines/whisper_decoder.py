@@ -107,10 +107,7 @@ class Decoder:
                 room = max(2 * length, len(prompt) + length)
                 wanted = {**search, "max_length": room, "return_logits_vocab": True}
                 (result,) = self._model.model.generate(encoded, [[*prompt, *tokens]], **wanted)
-                rows = [np.array(row) for row in result.logits[0][len(tokens) :]]
-                for row in rows:
-                    row[tokenizer.eot + 1 :] = -np.inf
-                return rows
+                return [np.array(row) for row in result.logits[0][len(tokens) :]]
 
             for draw in range(self._options.best_of):
                 found = sample(foretell, temperature, draw, end=tokenizer.eot, longest=_MOST_TOKENS)

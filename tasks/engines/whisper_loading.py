@@ -60,6 +60,8 @@ def load(folder: Path, options: WhisperOptions, device: str) -> Any:
         )
     except Exception as cause:
         raise _damaged(folder, f"cannot be loaded ({type(cause).__name__}: {cause})") from cause
+    if model.model.is_multilingual and json.loads((folder / "config.json").read_bytes()).get("lang_ids") == []:
+        raise _damaged(folder, "lists no languages in its config.json, so it could detect none")
     n_mels = model.feature_extractor.mel_filters.shape[0]
     if n_mels != model.model.n_mels:
         raise _damaged(folder, f"wants {model.model.n_mels} mels, its preprocessor_config.json gives {n_mels}")

@@ -37,7 +37,7 @@ def sample(foretell: Foretell, temperature: float, draw: int, *, end: int, longe
         foretell: Gives scores; none where the model has no room for more.
         temperature: Above 0; the higher, the more chance.
         draw: Number of the attempt; each has chances of its own.
-        end: Token that ends a text.
+        end: Token that ends a text; those after it are no text, and never chosen.
         longest: Tokens at most.
     """
     chance = np.random.default_rng([_SEED, draw, round(temperature * 1000)])
@@ -49,7 +49,8 @@ def sample(foretell: Foretell, temperature: float, draw: int, *, end: int, longe
             break
         for row in rows:
             scores = np.asarray(row, dtype=np.float64)
-            choice = int((scores / temperature + chance.gumbel(size=len(scores))).argmax())
+            text = scores[: end + 1]
+            choice = int((text / temperature + chance.gumbel(size=len(text))).argmax())
             total += _log_softmax_at(scores, choice)
             if choice == end:
                 return Sample(tuple(tokens), total / (len(tokens) + 1))
