@@ -22,6 +22,7 @@ from tasks.engines.hub import WeightsSource, locate, wanted_files
 from tasks.engines.options import canonical_json, parse_options
 from tasks.engines.pieces import cut, finite, speech_pieces
 from tasks.engines.registry import missing_library
+from tasks.engines.speech_edges import tightened
 from tasks.engines.weights import weights_digest
 from tasks.engines.whisper_decoder import Decoder, Piece
 from tasks.engines.whisper_gates import Heard, doubts, is_silence, preference
@@ -131,7 +132,9 @@ class WhisperTranscriber:
 
     def _jobs(self, index: int, clip: Clip, context: ClipContext) -> list[_Job]:
         spans = speech_pieces(clip, context.speech, join_ms=self._options.join_ms, longest_ms=self._options.piece_ms)
-        pieces = [Piece(clip, span, context.speech) for span in spans]
+        # What is decoded keeps the silence that the detector added; words do not begin in it.
+        speech = tightened(context.speech, clip)
+        pieces = [Piece(clip, span, speech) for span in spans]
         audible = [piece for piece in pieces if _is_audible(piece)]
         language, flags = self._language(clip, context, audible)
         return [

@@ -93,7 +93,11 @@ def is_repetitive(texts: Sequence[str], most: int) -> bool:
 
 def longest_wordless_ms(words: Sequence[Word], speech: Sequence[Span]) -> int:
     """Return the most speech between two neighbouring words, or before the first or after the last."""
-    edges = [0, *(at for word in words for at in (word.start_ms, word.end_ms)), max(s.end_ms for s in speech)]
+    edges = [
+        0,
+        *(at for word in words for at in (word.start_ms, word.end_ms)),
+        max((s.end_ms for s in speech), default=0),
+    ]
     gaps = zip(edges[::2], edges[1::2], strict=True)
     return max(sum(_shared_ms(span, start_ms, end_ms) for span in speech) for start_ms, end_ms in gaps)
 
