@@ -404,7 +404,7 @@ def test_a_file_cut_short_is_said_before_any_work(copied, name, share):
 
 def test_settings_for_another_number_of_mels(copied):
     (copied / "preprocessor_config.json").write_text(json.dumps({"feature_size": 128}))
-    with pytest.raises(EngineUnavailable, match="wants 80 mels, its .* gives 128"):
+    with pytest.raises(EngineUnavailable, match=r"wants 80 mels, its .* gives 128"):
         load(model=str(copied))
 
 
