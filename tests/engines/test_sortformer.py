@@ -205,6 +205,15 @@ def test_an_offline_model_keeps_its_own_settings(offline):
     assert offline._net._model.sortformer_modules.chunk_len == 188
 
 
+def test_a_cpu_computes_in_float32_whatever_is_asked_for(streaming, pairs):
+    import torch
+
+    mixed = SortformerDiarizer.from_options({**STREAMING, "precision": "bfloat16"}, device="cpu")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (found,) = diarize(mixed, [pairs[0].clip])
+    assert_alike(found, diarize(streaming, [pairs[0].clip])[0])
+
+
 def test_loading_leaves_chance_alone():
     random.seed(1)
     SortformerDiarizer.from_options(OPTIONS, device="cpu")
