@@ -183,6 +183,7 @@ def _attend_locally(engine: str, model: Any, n_frames: int) -> None:
         raise ConfigError(f"engine {engine!r}", problem, "leave attention_context_ms out")
     model.change_attention_model("rel_pos_local_attn", [n_frames, n_frames])
     model.change_subsampling_conv_chunking_factor(1)
+    model.eval()  # the new attention comes in training mode, and its dropout would change every result
 
 
 def _prepared_decoding(model: Any, settings: DecodingSettings, *, is_ctc: bool) -> Any:
