@@ -6,14 +6,27 @@ import json
 import pytest
 
 from flows.settings import EngineSettings, Settings, load_settings
+from tasks.engines.parakeet import ParakeetOptions
+from tasks.engines.pyannotes import PyannoteOptions
 from tasks.engines.registry import KINDS
 from tasks.engines.resemblyzers import DiarizerOptions, EmbedderOptions
 from tasks.engines.silero import SileroOptions
+from tasks.engines.sortformer_options import SortformerOptions
 from tasks.engines.sphinx import SphinxOptions
+from tasks.engines.titanet import TitanetOptions
+from tasks.engines.whisper_options import WhisperOptions
 from tests.docs.blocks import ROOT, blocks, section, table_rows
 
 SETTINGS = ROOT / "docs" / "settings.md"
 EMBEDDED = ROOT / "docs" / "engines" / "embedded.md"
+PAGES = {
+    "whisper": WhisperOptions,
+    "parakeet": ParakeetOptions,
+    "sortformer": SortformerOptions,
+    "pyannote": PyannoteOptions,
+    "titanet": TitanetOptions,
+}
+"""Engines with a page of their own."""
 GROUPS = [name for name, field in Settings.model_fields.items() if dataclasses.is_dataclass(field.annotation)]
 ENGINE_OPTIONS = {
     "silero": SileroOptions,
@@ -58,6 +71,11 @@ def test_every_setting_of_a_group_is_documented(group):
 @pytest.mark.parametrize("engine", ENGINE_OPTIONS)
 def test_every_option_of_an_engine_is_documented(engine):
     assert documented(EMBEDDED, engine) == defaults(ENGINE_OPTIONS[engine])
+
+
+@pytest.mark.parametrize("engine", PAGES)
+def test_every_option_on_an_engine_s_own_page_is_documented(engine):
+    assert documented(ROOT / "docs" / "engines" / f"{engine}.md", "Options") == defaults(PAGES[engine])
 
 
 @pytest.mark.parametrize(
