@@ -11,10 +11,23 @@ from typing import Any
 from storage.errors import EngineError, VoxlakeError, is_transient
 from storage.lake import FactKey
 from storage.recipes import REJECTED, Stage
-from storage.records import Chunk, Clip, ClipContext, Diarization, Fingerprint, MediaHeader, Span, Transcript
+from storage.records import (
+    Chunk,
+    Clip,
+    ClipContext,
+    Diarization,
+    Fingerprint,
+    MediaHeader,
+    Span,
+    SpeakerBounds,
+    Transcript,
+)
 from storage.schemas import STAGE_TABLES
 
 Row = dict[str, Any]
+
+_CLOSE_MS = 1000
+"""A header may state this much more than there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -161,6 +174,22 @@ def record_outcome(
         return None
     work.facts.add_diarization(work.chunk, outcome)
     return outcome
+
+
+def speakers_in_chunk(chunk: Chunk, bounds: SpeakerBounds, stated_ms: int | None) -> SpeakerBounds:
+    """Return what a recording's number of speakers says of one chunk.
+
+    At most so many speak anywhere in it; at least so many only in all of it, and a diarizer that is made to find people
+    who are elsewhere splits those who are here.
+
+    Args:
+        chunk: The chunk.
+        bounds: Of the recording.
+        stated_ms: What the header says the recording lasts.
+    """
+    is_to_the_end = stated_ms is not None and chunk.end_ms >= stated_ms - _CLOSE_MS
+    is_all = chunk.channel == 0 and chunk.start_ms == 0 and is_to_the_end
+    return bounds if is_all else SpeakerBounds(max_speakers=bounds.max_speakers)
 
 
 def speech_in_clip(chunk: Chunk) -> tuple[Span, ...]:

@@ -28,7 +28,7 @@ from tasks.chunk_batches import ChunkBatches
 from tasks.chunking import ChunkCutter, CutChunk
 from tasks.detect import detection_with
 from tasks.engine_set import EngineSet, load_engines
-from tasks.facts import ChunkWork, RecordingFacts, Row, speech_in_clip
+from tasks.facts import ChunkWork, RecordingFacts, Row, speakers_in_chunk, speech_in_clip
 from tasks.hashing import HashingReader, recording_id_of
 from tasks.media import open_source, unreachable
 from tasks.plan import PlannedRecording, Shard, engines_needed, missing_stages, read_shard
@@ -227,7 +227,7 @@ class _ShardRun:
             context = ClipContext(
                 speech=speech_in_clip(cut.chunk),
                 language=planned.hints.language or self.spec.language,
-                speakers=planned.hints.speakers,
+                speakers=speakers_in_chunk(cut.chunk, planned.hints.speakers, reader.header.duration_ms),
             )
             turns = stored.get((cut.chunk.channel, cut.chunk.chunk_index))
             self.batches.add(ChunkWork(facts=facts, chunk=cut.chunk, clip=cut.clip, context=context, turns=turns))
