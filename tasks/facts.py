@@ -176,7 +176,7 @@ def record_outcome(
     return outcome
 
 
-def speakers_in_chunk(chunk: Chunk, bounds: SpeakerBounds, stated_ms: int | None) -> SpeakerBounds:
+def speakers_in_chunk(chunk: Chunk, bounds: SpeakerBounds, stated_ms: int | None, *, is_mix: bool) -> SpeakerBounds:
     """Return what a recording's number of speakers says of one chunk.
 
     At most so many speak anywhere in it; at least so many only in all of it, and a diarizer that is made to find people
@@ -186,9 +186,10 @@ def speakers_in_chunk(chunk: Chunk, bounds: SpeakerBounds, stated_ms: int | None
         chunk: The chunk.
         bounds: Of the recording.
         stated_ms: What the header says the recording lasts.
+        is_mix: Whether all channels are in it.
     """
     is_to_the_end = stated_ms is not None and chunk.end_ms >= stated_ms - _CLOSE_MS
-    is_all = chunk.channel == 0 and chunk.start_ms == 0 and is_to_the_end
+    is_all = is_mix and chunk.start_ms == 0 and is_to_the_end
     return bounds if is_all else SpeakerBounds(max_speakers=bounds.max_speakers)
 
 

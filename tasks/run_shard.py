@@ -227,7 +227,12 @@ class _ShardRun:
             context = ClipContext(
                 speech=speech_in_clip(cut.chunk),
                 language=planned.hints.language or self.spec.language,
-                speakers=speakers_in_chunk(cut.chunk, planned.hints.speakers, reader.header.duration_ms),
+                speakers=speakers_in_chunk(
+                    cut.chunk,
+                    planned.hints.speakers,
+                    reader.header.duration_ms,
+                    is_mix=cutter.channel_mode == "mix",
+                ),
             )
             turns = stored.get((cut.chunk.channel, cut.chunk.chunk_index))
             self.batches.add(ChunkWork(facts=facts, chunk=cut.chunk, clip=cut.clip, context=context, turns=turns))

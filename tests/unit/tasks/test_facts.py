@@ -8,16 +8,16 @@ AT_MOST = SpeakerBounds(max_speakers=4)
 
 
 @pytest.mark.parametrize(
-    ("channel", "start_ms", "end_ms", "stated_ms", "expected"),
+    ("is_mix", "start_ms", "end_ms", "stated_ms", "expected"),
     [
-        (0, 0, 60_000, 60_000, BOUNDS),
-        (0, 0, 60_000, 60_400, BOUNDS),
-        (0, 0, 60_000, 600_000, AT_MOST),
-        (0, 60_000, 120_000, 120_000, AT_MOST),
-        (1, 0, 60_000, 60_000, AT_MOST),
-        (0, 0, 60_000, None, AT_MOST),
+        (True, 0, 60_000, 60_000, BOUNDS),
+        (True, 0, 60_000, 60_400, BOUNDS),
+        (True, 0, 60_000, 600_000, AT_MOST),
+        (True, 60_000, 120_000, 120_000, AT_MOST),
+        (False, 0, 60_000, 60_000, AT_MOST),
+        (True, 0, 60_000, None, AT_MOST),
     ],
 )
-def test_a_least_number_of_speakers_holds_for_the_whole_only(channel, start_ms, end_ms, stated_ms, expected):
-    chunk = Chunk(channel=channel, chunk_index=0, start_ms=start_ms, end_ms=end_ms, speech=())
-    assert speakers_in_chunk(chunk, BOUNDS, stated_ms) == expected
+def test_a_least_number_of_speakers_holds_for_the_whole_only(is_mix, start_ms, end_ms, stated_ms, expected):
+    chunk = Chunk(channel=0, chunk_index=0, start_ms=start_ms, end_ms=end_ms, speech=())
+    assert speakers_in_chunk(chunk, BOUNDS, stated_ms, is_mix=is_mix) == expected
