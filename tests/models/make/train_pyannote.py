@@ -2,7 +2,7 @@
 
     python -m tests.models.make.train_pyannote OUT_FOLDER [--steps N]
 
-Needs what the speech needs (see ``voices.py``) and about 20 minutes of one core.
+Needs what the speech needs (see ``voices.py``) and about half an hour of one core.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SEGMENTATION_STEPS, _EMBEDDING_STEPS = 1600, 600
 def main() -> None:
     """Train both networks, fit the PLDA model and write the folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, help="the folder pyannote/ is written into it")
     parser.add_argument("--steps", type=int, help="of each network, for a quick try")
     given = parser.parse_args()
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
@@ -52,18 +52,19 @@ def main() -> None:
 
     torch.set_num_threads(1)
     voices = by_voice(training_utterances())
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
+    out = given.out / "pyannote"
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
 
     torch.manual_seed(1)
     segmentation = pyannote_segmentation.new_model()
     pyannote_segmentation.train(segmentation, voices, given.steps or _SEGMENTATION_STEPS)
-    save_checkpoint(segmentation, given.out / "segmentation" / "pytorch_model.bin")
+    save_checkpoint(segmentation, out / "segmentation" / "pytorch_model.bin")
 
     torch.manual_seed(2)
     embedding = pyannote_embedding.trained(voices, given.steps or _EMBEDDING_STEPS)
-    save_checkpoint(embedding, given.out / "embedding" / "pytorch_model.bin")
-    pyannote_embedding.fit_plda(embedding, voices, given.out / "plda")
+    save_checkpoint(embedding, out / "embedding" / "pytorch_model.bin")
+    pyannote_embedding.fit_plda(embedding, voices, out / "plda")
 
 
 if __name__ == "__main__":
