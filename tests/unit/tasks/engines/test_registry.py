@@ -9,9 +9,9 @@ from tasks.engines import registry
 
 OWN = {
     "detector": {"silero", "fake"},
-    "transcriber": {"pocketsphinx", "fake"},
-    "diarizer": {"resemblyzer", "fake"},
-    "embedder": {"resemblyzer", "fake"},
+    "transcriber": {"pocketsphinx", "whisper", "parakeet", "fake"},
+    "diarizer": {"resemblyzer", "sortformer", "pyannote", "fake"},
+    "embedder": {"resemblyzer", "titanet", "fake"},
 }
 
 
@@ -38,7 +38,7 @@ def test_an_unknown_engine_names_the_ones_there_are():
     with pytest.raises(UnknownEngine) as caught:
         registry.find("transcriber", "wisper")
     assert caught.value.subject == "transcriber 'wisper'"
-    assert "fake, pocketsphinx" in caught.value.remedy
+    assert "fake, parakeet, pocketsphinx, whisper" in caught.value.remedy
 
 
 def test_a_name_of_another_kind_is_unknown():
@@ -69,15 +69,23 @@ def test_an_entry_point_that_names_nothing_is_unavailable(plug_in):
         registry.find("detector", "theirs")
 
 
-@pytest.mark.parametrize("name", ["silero", "pocketsphinx", "resemblyzer"])
-def test_a_missing_library_names_the_extra(name):
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        *((name, "embedded") for name in ("silero", "pocketsphinx", "resemblyzer")),
+        *((name, "nemo") for name in ("parakeet", "sortformer", "titanet")),
+        ("whisper", "whisper"),
+        ("pyannote", "pyannote"),
+    ],
+)
+def test_a_missing_library_names_the_extra(name, extra):
     error = registry.missing_library(name, ModuleNotFoundError("No module named 'x'"))
-    assert error.remedy == 'install it with: pip install "voxlake[embedded]"'
+    assert error.remedy == f'install it with: pip install "voxlake[{extra}]"'
     assert "No module named 'x'" in str(error)
 
 
 def test_listing_and_finding_import_no_library():
-    heavy = "{'torch', 'onnxruntime', 'faster_whisper', 'pocketsphinx', 'resemblyzer', 'librosa', 'prefect'}"
+    heavy = "{'torch', 'onnxruntime', 'faster_whisper', 'pocketsphinx', 'resemblyzer', 'librosa', 'nemo', 'pyannote', 'prefect'}"
     code = (
         "import sys; from tasks.engines import registry as r; "
         "[r.find(kind, name) for kind in r.KINDS for name in r.names(kind)]; "
