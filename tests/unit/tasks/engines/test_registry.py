@@ -85,7 +85,10 @@ def test_a_missing_library_names_the_extra(name, extra):
 
 
 def test_listing_and_finding_import_no_library():
-    heavy = "{'torch', 'onnxruntime', 'faster_whisper', 'pocketsphinx', 'resemblyzer', 'librosa', 'nemo', 'pyannote', 'prefect'}"
+    heavy = {
+        "torch", "onnxruntime", "ctranslate2", "faster_whisper", "pocketsphinx", "resemblyzer", "librosa", "nemo",
+        "pyannote", "prefect",
+    }  # fmt: skip
     code = (
         "import sys; from tasks.engines import registry as r; "
         "[r.find(kind, name) for kind in r.KINDS for name in r.names(kind)]; "
