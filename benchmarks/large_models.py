@@ -60,7 +60,7 @@ def _grow_titanet(model: Any) -> None:
         block.filters = _TITANET_FILTERS
     blocks[-1].filters = _TITANET_LAST
     _renew(model, "encoder", {"jasper": blocks})
-    _renew(model, "decoder", {"feat_in": _TITANET_LAST, "emb_sizes": _TITANET_DIM})
+    _renew(model, "decoder", {"feat_in": _TITANET_LAST, "emb_sizes": _TITANET_DIM, "angular": True})
 
 
 LARGE: Mapping[str, Callable[[Any], None]] = {
