@@ -48,10 +48,13 @@ def gpu_of_worker(number: int) -> dict[str, str]:
 
 
 def free_memory() -> None:
-    """Give back what nobody holds: two engines share a device, and torch keeps what it has freed for itself."""
-    gc.collect()
+    """Give back what nobody holds: two engines share a device, and torch keeps what it has freed for itself.
+
+    Where torch is not on a GPU there is nothing to give back, and with NeMo loaded collecting garbage takes a second.
+    """
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
+    if torch is not None and torch.cuda.is_initialized():
+        gc.collect()
         torch.cuda.empty_cache()
 
 
@@ -72,14 +75,14 @@ def engine_errors(engine: str, what: str) -> Iterator[None]:
     except VoxlakeError:
         raise
     except Exception as cause:
-        if _is_out_of_memory(cause):
+        if is_out_of_memory(cause):
             problem, remedy = f"ran out of memory {what}", "a smaller batch_size needs less"
             raise EngineOutOfMemory(f"engine {engine!r}", problem, remedy) from cause
         raise EngineError(f"engine {engine!r}", f"failed {what} ({type(cause).__name__}: {cause})") from cause
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Tell by the type, or by the words where a library raises a plain RuntimeError (CTranslate2, cuBLAS)."""
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether memory ran out, by type or by words: CTranslate2 and cuBLAS raise a plain RuntimeError."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.errors import EngineUnavailable
-from tasks.engines.devices import pick_device
+from tasks.engines.devices import is_out_of_memory, pick_device
 from tasks.engines.hub import WeightsSource
 from tasks.engines.registry import missing_library
 
@@ -63,6 +63,9 @@ def restore_nemo(engine: str, class_name: str, path: Path, device: str) -> Any:
     try:
         model = getattr(models, class_name).restore_from(str(path), map_location=pick_device(device))
     except Exception as cause:
+        if is_out_of_memory(cause):
+            problem = f"{path.name} does not fit into the memory of {pick_device(device)}"
+            raise EngineUnavailable(f"engine {engine!r}", problem, "free some, or choose another device") from cause
         raise _damaged(engine, path, f"cannot be loaded as {class_name} ({type(cause).__name__}: {cause})") from cause
     if not isinstance(model, getattr(models, class_name)):
         raise _damaged(engine, path, f"is a {type(model).__name__}, not a {class_name}")

@@ -67,11 +67,6 @@ class NemoRecogniser:
         spell: Callable[[list[str]], str] = self._decoding.decode_tokens_to_str
         return spell
 
-    @property
-    def is_on_gpu(self) -> bool:
-        """Whether the model lies where other engines may want memory."""
-        return bool(self._model.device.type != "cpu")
-
     def hear(self, clips: Sequence[Clip]) -> list[list[Token]]:
         """Return the tokens of each clip; clips are finite, and long enough for the model to bear."""
         import torch

@@ -113,7 +113,7 @@ class ParakeetTranscriber:
     """Words of a NeMo recogniser, with the times and the confidence of their own tokens."""
 
     info = EngineInfo(
-        summary="NeMo recognisers: Parakeet TDT, RNNT, CTC and hybrids; the most hours per GPU",
+        summary="NeMo recognisers: Parakeet TDT, RNNT, CTC and hybrids; quick on a GPU",
         licence="CC-BY-4.0 (the Parakeet models)",
         languages="25 European languages (parakeet-tdt-0.6b-v3), English (the others)",
         needs="weights of 2.5 GB from the hub, no account",
@@ -183,8 +183,7 @@ class ParakeetTranscriber:
             heard = in_halves(self._hear, [clips[index] for index in batch])
             for index, said in zip(batch, heard, strict=True):
                 tokens[index] = said
-        if self._recogniser.is_on_gpu:
-            free_memory()
+        free_memory()
         return tokens
 
     def _hear(self, clips: Sequence[Clip]) -> list[list[Token]]:

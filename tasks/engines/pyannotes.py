@@ -119,8 +119,7 @@ class PyannoteDiarizer:
             EngineError: the pipeline failed.
         """
         found = [self._diarization(clip, context) for clip, context in zip(clips, contexts, strict=True)]
-        if any(one.turns for one in found):
-            free_memory()
+        free_memory()
         return found
 
     def _diarization(self, clip: Clip, context: ClipContext) -> Diarization:

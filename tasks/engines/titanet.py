@@ -130,8 +130,7 @@ class TitanetEmbedder:
         with engine_errors(_NAME, f"on {len(windows)} windows of speech"):
             for batch in pack([len(window) for window in windows], max_items=size, max_total=size * longest):
                 vectors[batch] = _forward(self._model, [windows[i] for i in batch])
-        if self._model.device.type != "cpu":
-            free_memory()
+        free_memory()
         return vectors
 
 

@@ -57,12 +57,14 @@ def test_the_number_of_gpus_is_that_of_torch():
     assert devices.n_cuda_devices() == torch.cuda.device_count()
 
 
-def test_memory_that_torch_keeps_is_given_back(monkeypatch):
-    emptied = []
-    cuda = types.SimpleNamespace(is_available=lambda: True, empty_cache=lambda: emptied.append(1))
+@pytest.mark.parametrize("is_on_gpu", [True, False])
+def test_memory_that_torch_keeps_on_a_gpu_is_given_back(monkeypatch, is_on_gpu):
+    done = []
+    cuda = types.SimpleNamespace(is_initialized=lambda: is_on_gpu, empty_cache=lambda: done.append("emptied"))
     monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=cuda))
+    monkeypatch.setattr(devices.gc, "collect", lambda: done.append("collected"))
     free_memory()
-    assert emptied == [1]
+    assert done == (["collected", "emptied"] if is_on_gpu else [])
 
 
 def test_each_worker_sees_a_gpu_of_its_own(monkeypatch):

@@ -3,16 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.errors import EngineError, EngineOutOfMemory
-from tasks.engines import halving
 from tasks.engines.halving import in_halves
-
-
-@pytest.fixture(autouse=True, scope="module")
-def nothing_to_give_back():
-    """Collecting the garbage of a process that has loaded everything takes a second each time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(halving, "free_memory", lambda: None)
-        yield
 
 
 def squares(room, asked):
