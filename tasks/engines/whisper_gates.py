@@ -49,10 +49,10 @@ def doubts(heard: Heard, speech: Sequence[Span], options: WhisperOptions) -> tup
     n_chars = sum(len(word.text) for word in heard.words)
     found = {
         "compression": compression(heard.text) > options.max_compression,
+        "fast": n_chars * 1000 > options.max_chars_per_s * spoken_ms,
         "low_confidence": heard.logprob < options.min_logprob,
         "no_speech": is_silence(heard, options),
         "repetition": is_repetitive([word.text for word in heard.words], options.max_repeats),
-        "speaking_rate": n_chars * 1000 > options.max_chars_per_s * spoken_ms,
         "words_missing": longest_wordless_ms(heard.words, speech) > options.max_wordless_ms,
     }
     return tuple(name for name, is_so in found.items() if is_so)

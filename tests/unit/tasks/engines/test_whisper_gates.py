@@ -59,7 +59,7 @@ def test_unlikely_text_where_nobody_seems_to_speak_is_suspect_twice():
 
 
 def test_more_characters_than_anybody_says_are_suspect():
-    assert doubted(heard(SENTENCE, each_ms=100)) == ("speaking_rate",)
+    assert doubted(heard(SENTENCE, each_ms=100)) == ("fast",)
 
 
 def test_one_word_in_little_speech_is_not_too_fast():
@@ -80,7 +80,7 @@ def test_silence_without_words_is_not_missed():
 def test_limits_can_be_set():
     strict = WhisperOptions(min_logprob=-0.1, max_chars_per_s=5.0)
     result = heard(SENTENCE)
-    assert doubts(result, speech(result), strict) == ("low_confidence", "speaking_rate")
+    assert doubts(result, speech(result), strict) == ("fast", "low_confidence")
 
 
 @pytest.mark.parametrize(
@@ -160,6 +160,6 @@ def test_any_result_gets_sorted_known_doubts(text, logprob, no_speech, spans):
     found = doubts(result, disjoint, OPTIONS)
     assert list(found) == sorted(set(found))
     assert set(found) <= {
-        "compression", "low_confidence", "no_speech", "no_words", "repetition", "speaking_rate", "words_missing",
+        "compression", "fast", "low_confidence", "no_speech", "no_words", "repetition", "words_missing",
     }  # fmt: skip
     assert ("no_words" in found) == (not result.words)
