@@ -47,7 +47,7 @@ PROFILES: tuple[Profile, ...] = (
     ),
     Profile(
         name="nemo",
-        summary="25 European languages, fastest on a GPU: Parakeet, Sortformer, TitaNet",
+        summary="25 European languages, quickest on a GPU: Parakeet, Sortformer, TitaNet",
         engines=_engines("silero", "parakeet", "sortformer", "titanet"),
         wants_gpu=True,
     ),

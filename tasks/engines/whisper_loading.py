@@ -101,7 +101,7 @@ def iso_language(code: str) -> str:
 
 
 def _compute_type(wanted: str, kind: str, index: int) -> str:
-    import ctranslate2  # type: ignore[import-untyped]
+    import ctranslate2
 
     try:
         supported = ctranslate2.get_supported_compute_types(kind, index)

@@ -187,7 +187,9 @@ def test_speech_is_repeated_to_the_sample():
 # ---- arguments
 
 
-@pytest.mark.parametrize("name", ["accuracy", "decode", "memory", "orchestration", "rerun", "workers"])
+@pytest.mark.parametrize(
+    "name", ["accuracy", "decode", "engines", "memory", "orchestration", "rerun", "stages", "workers"]
+)
 def test_arguments(name, tmp_path, capsys):
     benchmark = importlib.import_module(f"benchmarks.{name}")
     needed = [str(SAMPLES)] if name == "accuracy" else []

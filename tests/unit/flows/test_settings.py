@@ -6,7 +6,7 @@ import pytest
 
 from flows.profiles import PROFILES, resolve_profile
 from flows.settings import build_spec, load_settings
-from storage.errors import ConfigError
+from storage.errors import ConfigError, EngineUnavailable
 from tasks.chunking import ChunkOptions
 from tasks.spec import RunSpec, from_plain, to_plain
 
@@ -26,7 +26,7 @@ def test_explicit_over_environment_over_file_over_default(tmp_path, monkeypatch)
     file = write(tmp_path / "a.toml", 'language = "fr"\nworkers = 3\nthreads = 4\n')
     monkeypatch.setenv("VOXLAKE_WORKERS", "5")
     monkeypatch.setenv("VOXLAKE_LANGUAGE", "de")
-    settings = load_settings(file, language="en", workers=None)
+    settings = load_settings(file, profile="fake", language="en", workers=None)
     assert (settings.language, settings.workers, settings.threads) == ("en", 5, 4)
     assert build_spec(settings, "archive", "lake").commit_minutes == 20.0
 
@@ -149,4 +149,6 @@ def test_auto_says_what_it_passed_over(monkeypatch):
     assert resolved.profile.name == "embedded"
     assert "not whisper (no GPU here)" in resolved.reason
     monkeypatch.setattr("flows.profiles.n_cuda_devices", lambda: 1)
+    problem = EngineUnavailable("engine 'parakeet'", "no weights")
+    monkeypatch.setattr("flows.profiles.missing_engines", lambda one: [problem] if one.wants_gpu else [])
     assert "not nemo (engine 'parakeet'" in resolve_profile("auto").reason
