@@ -51,8 +51,8 @@ _COLUMNS = (
 _GOAL = "≤ 1.02"
 
 
-_LIKE_BARE: Mapping[str, Mapping[str, object]] = {"whisper": {"temperatures": []}}
-"""Options without which an adapter does what the bare call does not: Whisper's second tries at suspect pieces."""
+_LIKE_BARE: Mapping[str, Mapping[str, object]] = {"whisper": {"temperatures": []}, "sortformer": {"fallback": "none"}}
+"""Options that keep an adapter from what the bare call does not do: hearing suspect pieces and full chunks again."""
 
 
 class Measured(NamedTuple):
