@@ -68,7 +68,7 @@ def _show_transcript(lake: str) -> None:
 
 
 def _show_speakers(lake: str) -> None:
-    from tasks.people import speaker_rows
+    from tasks.people.lists import speaker_rows
 
     _say("")
     print_rows(speaker_rows(lake), ("speaker_id", "recordings", "minutes", "heard_in"), title="The speakers")

@@ -73,7 +73,7 @@ def list_speakers(lake: str, *, json: JsonFlag = None) -> int:
         lake: Folder or URL of the lake.
         json: Print JSON, or a table; a table on a terminal by default.
     """
-    from tasks.people import speaker_rows
+    from tasks.people.lists import speaker_rows
 
     rows = speaker_rows(lake)
     if wants_json(json):
@@ -92,7 +92,7 @@ def name_speaker(lake: str, speaker_id: str, name: str = "") -> int:
         speaker_id: As `voxlake speakers list` shows it.
         name: What to call them.
     """
-    from tasks.people import name_person
+    from tasks.people.lists import name_person
 
     name_person(lake, speaker_id, name or None)
     say(f"{speaker_id} is {name}" if name else f"{speaker_id} has no name")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from storage.errors import ConfigError, PublicationRaced, VoxlakeError
 from storage.lake import Lake, RunRecord
 from storage.store import public_url
-from tasks.link import LinkReport
+from tasks.linking.lake import LinkReport
 from tasks.plan import RunPlan, write_plan
 from tasks.publish import PublishReport
 from tasks.run_shard import ShardReport

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from functools import partial
 
 from flows.job import run_job
-from tasks.link import link_lake
+from tasks.linking.lake import link_lake
 from tasks.plan import RunPlan, plan_run
 from tasks.publish import publish_lake
 from tasks.retries import call_patiently

@@ -24,8 +24,8 @@ from tasks.chunking import ChunkOptions
 from tasks.cutting import CutOptions
 from tasks.engines.devices import n_cuda_devices, pick_device
 from tasks.engines.registry import KINDS, EngineKind
-from tasks.linking import LinkOptions
-from tasks.local_linking import LocalLinkOptions
+from tasks.linking.local import LocalLinkOptions
+from tasks.linking.speakers import LinkOptions
 from tasks.spec import EngineChoice, RunSpec
 from tasks.threads import usable_cpus
 

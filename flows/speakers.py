@@ -10,7 +10,7 @@ from prefect import flow
 
 from flows.job import keep_link, latest_run_id
 from tasks import steps
-from tasks.link import LinkReport
+from tasks.linking.lake import LinkReport
 from tasks.workers import hear_our_loggers
 
 

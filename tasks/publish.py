@@ -8,7 +8,7 @@ from storage.errors import PublicationRaced
 from storage.lake import Lake, LakeState, Publication
 from storage.publishing import mirror_transcripts
 from storage.schemas import WHOLES
-from tasks.link import LinkReport
+from tasks.linking.lake import LinkReport
 from tasks.plan import RunPlan, has_same_reduce, read_plan
 from tasks.publish_parts import write_parts
 from tasks.publish_wholes import write_wholes

@@ -11,7 +11,7 @@ from storage.publishing import inputs_digest
 from storage.schemas import WHOLES
 from tasks.attribute_recording import LabelKey, RecordingSpeakers
 from tasks.failures import present_sources, standing_failures
-from tasks.link import LinkReport
+from tasks.linking.lake import LinkReport
 from tasks.plan import RunPlan
 from tasks.select import SelectedRecording
 

@@ -17,8 +17,8 @@ from tasks.attribute import AttributeOptions
 from tasks.chunking import ChunkOptions
 from tasks.cutting import CutOptions
 from tasks.engines.registry import EngineKind
-from tasks.linking import LinkOptions
-from tasks.local_linking import LocalLinkOptions
+from tasks.linking.local import LocalLinkOptions
+from tasks.linking.speakers import LinkOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

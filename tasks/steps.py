@@ -22,7 +22,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from storage.errors import is_transient
-from tasks.link import LinkReport, link_lake
+from tasks.linking.lake import LinkReport, link_lake
 from tasks.publish import PublishReport, publish_lake
 from tasks.retries import RETRY_DELAYS_S
 from tasks.run_shard import ShardReport

@@ -9,7 +9,7 @@ from typing import Any
 from storage.catalog import open_catalog
 from storage.lake import Lake
 from storage.store import public_url
-from tasks.link import LinkReport
+from tasks.linking.lake import LinkReport
 from tasks.plan import RunPlan
 from tasks.publish import PublishReport
 from tasks.run_shard import ShardReport

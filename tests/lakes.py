@@ -14,7 +14,7 @@ import numpy as np
 from storage.catalog import VIEWS, open_catalog
 from storage.lake import new_run_id
 from storage.records import Clip
-from tasks.link import LinkReport, link_lake
+from tasks.linking.lake import LinkReport, link_lake
 from tasks.plan import RunPlan, plan_run, write_plan
 from tasks.publish import PublishReport, publish_lake
 from tasks.run_shard import ShardReport, run_shard

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.voices import LabelColumns
+from tasks.linking.voices import LabelColumns
 
 DIM = 64
 

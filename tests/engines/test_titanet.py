@@ -12,8 +12,8 @@ from storage.errors import EngineUnavailable
 from storage.records import SAMPLE_RATE_HZ
 from tasks.engines import titanet
 from tasks.engines.titanet import TitanetEmbedder
-from tasks.local_linking import name_local_speakers
-from tasks.voices import LabelColumns, prior_of
+from tasks.linking.local import name_local_speakers
+from tasks.linking.voices import LabelColumns, prior_of
 from tests import true_speech
 from tests.contract.suites import EmbedderContract
 

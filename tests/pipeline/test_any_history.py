@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from storage.lake import Lake
-from tasks.link import link_lake
+from tasks.linking.lake import link_lake
 from tasks.plan import plan_run, write_plan
 from tasks.publish import publish_lake
 from tasks.run_shard import run_shard

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.link import link_lake
+from tasks.linking.lake import link_lake
 from tasks.plan import plan_run, write_plan
 from tasks.publish import publish_lake
 from tasks.run_shard import run_shard

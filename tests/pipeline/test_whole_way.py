@@ -9,7 +9,7 @@ from storage.errors import PublicationRaced
 from storage.lake import Lake
 from storage.records import SpeakerBounds
 from tasks.chunking import ChunkOptions
-from tasks.link import link_lake
+from tasks.linking.lake import link_lake
 from tasks.plan import plan_run, write_plan
 from tasks.publish import publish_lake
 from tasks.run_shard import run_shard

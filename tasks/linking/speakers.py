@@ -1,8 +1,8 @@
 """The reduce: which local speakers of an archive are the same person.
 
 Local speakers are compared in a space that is freed of the archive's mean voice and of each recording's room
-(``tasks.voice_space``). How far depends on the number of people, which nobody knows at first: linking starts from plain
-cosines and is repeated with the people it found.
+(``tasks.linking.voice_space``). How far depends on the number of people, which nobody knows at first: linking starts
+from plain cosines and is repeated with the people it found.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.local_linking import LocalSpeakers
-from tasks.voice_space import VoiceSpace, fit_space, plain_space
-from tasks.voices import IntArray, ScoreArray, VoicePrior, has_voice, normalised
+from tasks.linking.local import LocalSpeakers
+from tasks.linking.voice_space import VoiceSpace, fit_space, plain_space
+from tasks.linking.voices import IntArray, ScoreArray, VoicePrior, has_voice, normalised
 
 UnlinkedReason = Literal["no_fingerprint", "too_little_speech"]
 """Why a local speaker has no speaker: nothing to compare, or too little of it to found a speaker or to join one."""
@@ -26,7 +26,7 @@ _BLOCK_ROWS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkOptions:
-    """When local speakers of different recordings are one person, as affinities (see ``tasks.voices``)."""
+    """When local speakers of different recordings are one person, as affinities (see ``tasks.linking.voices``)."""
 
     same: float = 0.68
     """Average affinity of two groups of local speakers that are one person."""
@@ -65,7 +65,7 @@ def link_speakers(local: LocalSpeakers, prior: VoicePrior, *, options: LinkOptio
     by what both match in other recordings: then their diarizer has split one.
 
     Args:
-        local: local speakers of all recordings (``tasks.local_linking``).
+        local: local speakers of all recordings (``tasks.linking.local``).
         prior: scale of the model's cosines.
         options: thresholds.
     """
@@ -117,7 +117,7 @@ def _find_people(
 def _cluster(
     places: ScoreArray, weights: ScoreArray, recording: IntArray, prior: VoicePrior, options: LinkOptions
 ) -> IntArray:
-    from tasks.average_linkage import average_linkage
+    from tasks.linking.average_linkage import average_linkage
 
     threshold, overrule = prior.cosine(options.same), prior.cosine(options.overrule)
     return average_linkage(places, weights, recording, threshold=threshold, overrule=overrule)

@@ -1,8 +1,8 @@
 import pytest
 
-from tasks.linking import LinkOptions
-from tasks.local_linking import LocalLinkOptions
-from tasks.voices import prior_of
+from tasks.linking.local import LocalLinkOptions
+from tasks.linking.speakers import LinkOptions
+from tasks.linking.voices import prior_of
 
 
 def test_titanet_links_recordings_where_nemo_takes_two_voices_for_one():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.voices import IntArray, ScoreArray, VoicePrior, normalised
+from tasks.linking.voices import IntArray, ScoreArray, VoicePrior, normalised
 
 _HALF_PEOPLE = 2.0
 """With so many people besides the first, half of the mean voice is taken out."""

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.records import SpeakerBounds
-from tasks.local_linking import name_local_speakers
-from tasks.voices import COMMON_PRIOR
+from tasks.linking.local import name_local_speakers
+from tasks.linking.voices import COMMON_PRIOR
 from tests.voices import archive, columns, heard, partition, row
 
 

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.local_linking import LocalSpeakers
-from tasks.speaker_ids import LineageEvent, assign_ids
+from tasks.linking.ids import LineageEvent, assign_ids
+from tasks.linking.local import LocalSpeakers
 
 
 def local(names, speech=None):

@@ -15,8 +15,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.local_linking import LocalSpeakers
-from tasks.voices import IntArray
+from tasks.linking.local import LocalSpeakers
+from tasks.linking.voices import IntArray
 
 _Label = tuple[str, int, int, str]
 

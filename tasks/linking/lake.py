@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 from storage.lake import Lake, LakeState
 from storage.publishing import index_tables, write_whole
 from storage.records import FloatArray, SpeakerBounds
-from tasks.linking import Links, link_speakers
-from tasks.local_linking import LocalSpeakers, name_local_speakers
+from tasks.linking.ids import SpeakerIds, assign_ids
+from tasks.linking.local import LocalSpeakers, name_local_speakers
+from tasks.linking.speakers import Links, link_speakers
+from tasks.linking.voices import LabelColumns, prior_of
 from tasks.plan import RunPlan, read_plan
 from tasks.select import SelectedRecording, select_recordings
-from tasks.speaker_ids import SpeakerIds, assign_ids
-from tasks.voices import LabelColumns, prior_of
 
 Row = dict[str, Any]
 

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from tasks.average_linkage import average_linkage
-from tasks.linking import link_speakers
-from tasks.local_linking import name_local_speakers
-from tasks.voice_space import fit_space
-from tasks.voices import COMMON_PRIOR, VoicePrior, normalised, prior_of
+from tasks.linking.average_linkage import average_linkage
+from tasks.linking.local import name_local_speakers
+from tasks.linking.speakers import link_speakers
+from tasks.linking.voice_space import fit_space
+from tasks.linking.voices import COMMON_PRIOR, VoicePrior, normalised, prior_of
 from tests.voices import archive, columns, heard, partition, row
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.records import FloatArray, SpeakerBounds
-from tasks.voices import IntArray, LabelColumns, ScoreArray, VoicePrior, has_voice, normalised
+from tasks.linking.voices import IntArray, LabelColumns, ScoreArray, VoicePrior, has_voice, normalised
 
 _APART = 1e9
 """Distance of two labels that are different people: no average with it comes under a threshold, yet in the rare case
@@ -21,7 +21,7 @@ that bounds force a merge the nearest pair still goes first."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalLinkOptions:
-    """When labels of one recording are one person, as affinities (see ``tasks.voices``)."""
+    """When labels of one recording are one person, as affinities (see ``tasks.linking.voices``)."""
 
     same: float = 0.75
     """Average affinity of two groups of labels from different chunks."""

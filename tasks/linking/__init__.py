@@ -1,0 +1,1 @@
+"""The link stage: from voice fingerprints to the speakers of an archive."""
