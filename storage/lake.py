@@ -6,11 +6,14 @@
     publications/<number>.json           which of those files make up the lake now; the highest number counts
     transcripts/<part>.parquet           the published transcripts again, for engines that want one glob
     names/<event>.json                   names people gave to speakers
+    decisions/<decision>.json            what else people decided about speakers (``storage.decisions``)
+    enrolled/<decision>.parquet          voices that people brought (``storage.enrolled``)
     runs/<run>.json                      one record per run
     plans/<run>.json                     what a run is about to do; only read by that run
 
 Every name is written once, so that readers and writers need no lock; a race for a publication's number is decided by
-``Store.create``. Nothing but these objects says what is done.
+``Store.create``. Nothing but these objects says what is done. Only forgetting a person changes files that are there:
+it takes their fingerprints out of them and deletes their name.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -234,11 +238,25 @@ class Lake:
 
     def names(self) -> dict[str, str]:
         """Return the names that stand, by speaker_id."""
-        events = [self.store.read_json(f"names/{name}") for name in self.store.list("names")]
-        latest = {event["speaker_id"]: event["name"] for event in events}
+        latest = {event["speaker_id"]: event["name"] for event in self._name_events().values()}
         return {speaker_id: name for speaker_id, name in latest.items() if name}
 
+    def forget_names(self, speaker_ids: Collection[str]) -> int:
+        """Delete every name that these speakers were ever given; return how many there were."""
+        theirs = [key for key, event in self._name_events().items() if event["speaker_id"] in speaker_ids]
+        for key in theirs:
+            self.store.delete(key)
+        return len(theirs)
+
     # ---- inside
+
+    def _name_events(self) -> dict[str, Any]:
+        """Return the events by key, oldest first, without those that are forgotten at this moment."""
+        events = {}
+        for key in [f"names/{name}" for name in self.store.list("names")]:
+            with suppress(FileNotFoundError):
+                events[key] = self.store.read_json(key)
+        return events
 
     def _index(
         self, publication: Publication

@@ -122,13 +122,15 @@ class Store:
             raise SchemaMismatch(f"table {key}", str(cause), "this is a defect; please report it") from cause
         self.put(key, buffer.getvalue())
 
-    def read_table(self, key: str, schema: pa.Schema) -> pa.Table:
-        """Return a Parquet file of that schema.
+    def read_table(self, key: str, schema: pa.Schema | None = None) -> pa.Table:
+        """Return a Parquet file of that schema; without one, as it is.
 
         Raises:
             SchemaMismatch: the file was written with other columns.
         """
         table = pq.ParquetFile(pa.BufferReader(self.read(key))).read()  # read_table loads pyarrow.dataset
+        if schema is None:
+            return table
         try:
             return table.select(schema.names).cast(schema)
         except (KeyError, pa.ArrowInvalid) as cause:
