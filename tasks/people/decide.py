@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from storage.catalog import open_catalog
-from storage.decisions import Decision, new_decision, read_log, record_decision, record_undo
+from storage.decisions import Decision, DecisionKind, new_decision, read_log, record_decision, record_undo
 from storage.errors import ConfigError
 from storage.lake import Lake, LakeState
 from tasks.linking.anchors import PublishedVoices, anchors_of, published_voices
@@ -127,7 +127,7 @@ def _decide(
     lake: Lake,
     state: LakeState,
     voices: PublishedVoices,
-    kind: str,
+    kind: DecisionKind,
     ids: tuple[str, str | None],
     sides: Sequence[Collection[_Local]],
 ) -> Decision:

@@ -1,0 +1,52 @@
+"""Forget somebody: remove their fingerprints and their name everywhere; what they said stays, as said by nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.decisions import Decision, new_decision, record_decision
+from storage.lake import Lake
+from tasks.linking.anchors import anchors_of_chunks, published_voices
+from tasks.linking.forgotten import Erased, erase_forgotten
+from tasks.people.who import known_speakers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """Who was forgotten, and what was removed."""
+
+    decision: Decision
+    """What stays of them: in which moments they are heard, so that later runs leave these alone."""
+    erased: Erased
+    namesakes: tuple[str, ...]
+    """Other speakers with the same name, who were not forgotten."""
+
+
+def forget_speaker(lake_url: str, who: str) -> Forgotten:
+    """Forget a speaker, also under all IDs that were merged into theirs. This cannot be undone.
+
+    What is removed is gone when this returns; transcripts show it from the next publication on.
+
+    Args:
+        lake_url: The lake.
+        who: ID or name.
+
+    Raises:
+        ConfigError: the speaker is not known.
+        StorageError: the lake cannot be written; forget again to go on.
+    """
+    lake = Lake(lake_url)
+    state = lake.state()
+    known = known_speakers(lake, state.publication)
+    speaker_id = known.find(who)
+    voices = published_voices(lake, state)
+    anchors = anchors_of_chunks(lake, state, voices, voices.heard_as(speaker_id))
+    name = known.names.get(speaker_id)
+    decision = new_decision("forget", speaker_id, ours=anchors)
+    record_decision(lake, decision)
+    namesakes = {known.current(one) for one, theirs in known.names.items() if name is not None and theirs == name}
+    return Forgotten(
+        decision=decision,
+        erased=erase_forgotten(lake, state),
+        namesakes=tuple(sorted(namesakes - {speaker_id})),
+    )
