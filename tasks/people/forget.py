@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.decisions import Decision, new_decision, record_decision
-from storage.lake import Lake
+from storage.lake import Lake, LakeState
 from tasks.linking.anchors import anchors_of_chunks, published_voices
 from tasks.linking.forgotten import Erased, erase_forgotten
 from tasks.people.who import known_speakers
@@ -33,20 +33,25 @@ def forget_speaker(lake_url: str, who: str) -> Forgotten:
 
     Raises:
         ConfigError: the speaker is not known.
-        StorageError: the lake cannot be written; forget again to go on.
+        StorageError: the lake cannot be written; forget them again, by ID, to remove what is left.
     """
     lake = Lake(lake_url)
     state = lake.state()
     known = known_speakers(lake, state.publication)
-    speaker_id = known.find(who)
-    voices = published_voices(lake, state)
-    anchors = anchors_of_chunks(lake, state, voices, voices.heard_as(speaker_id))
+    speaker_id = known.find_ever(who)
+    decision = known.forgotten.get(speaker_id) or _record(lake, state, speaker_id)
     name = known.names.get(speaker_id)
-    decision = new_decision("forget", speaker_id, ours=anchors)
-    record_decision(lake, decision)
     namesakes = {known.current(one) for one, theirs in known.names.items() if name is not None and theirs == name}
     return Forgotten(
         decision=decision,
         erased=erase_forgotten(lake, state),
         namesakes=tuple(sorted(namesakes - {speaker_id})),
     )
+
+
+def _record(lake: Lake, state: LakeState, speaker_id: str) -> Decision:
+    voices = published_voices(lake, state)
+    anchors = anchors_of_chunks(lake, state, voices, voices.heard_as(speaker_id))
+    decision = new_decision("forget", speaker_id, ours=anchors)
+    record_decision(lake, decision)
+    return decision

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from storage.decisions import read_log
+from storage.decisions import Decision, read_log
 from storage.errors import ConfigError
 from storage.lake import Lake, Publication
 
@@ -19,7 +19,8 @@ class KnownSpeakers:
     merged_into: Mapping[str, str | None]
     """For each ID the one that it was merged into, if it was."""
     names: Mapping[str, str]
-    forgotten: frozenset[str]
+    forgotten: Mapping[str, Decision]
+    """The decision to forget, by speaker_id."""
 
     def find(self, who: str) -> str:
         """Return the speaker_id that is borne now by whom an ID or a name means.
@@ -27,14 +28,23 @@ class KnownSpeakers:
         Raises:
             ConfigError: nobody is meant, or several are, or somebody who was forgotten.
         """
+        speaker_id = self.find_ever(who)
+        if speaker_id in self.forgotten:
+            raise ConfigError(f"speaker {who!r}", "was forgotten", _SEE_LIST)
+        return speaker_id
+
+    def find_ever(self, who: str) -> str:
+        """Return the same, also of somebody who was forgotten.
+
+        Raises:
+            ConfigError: nobody is meant, or several are.
+        """
         ids = {who} if who in self.merged_into else {one for one, name in self.names.items() if name == who}
         meant = sorted({self.current(one) for one in ids})
         if not meant:
             raise ConfigError(f"speaker {who!r}", "is not in the lake", _SEE_LIST)
         if len(meant) > 1:
             raise ConfigError(f"speaker {who!r}", f"is the name of {', '.join(meant)}", "say which ID")
-        if meant[0] in self.forgotten:
-            raise ConfigError(f"speaker {who!r}", "was forgotten", _SEE_LIST)
         return meant[0]
 
     def current(self, speaker_id: str) -> str:
@@ -54,7 +64,7 @@ def known_speakers(lake: Lake, publication: Publication | None = None) -> KnownS
     return KnownSpeakers(
         merged_into=dict.fromkeys(sorted(enrolled)) | {row["speaker_id"]: row["merged_into"] for row in rows},
         names=lake.names(),
-        forgotten=frozenset(one.speaker_id for one in log.of_kind("forget")),
+        forgotten={one.speaker_id: one for one in log.of_kind("forget")},
     )
 
 
