@@ -240,9 +240,7 @@ def undo(lake: str, decision_id: str, *, later: Later = False, json: JsonFlag = 
     return _decide(lake, lambda: undo_decision(lake, decision_id), later=later, json=json, noted="took back")
 
 
-def _decide(
-    lake: str, decide: Callable[[], Decision], *, later: bool, json: bool | None, noted: str = "noted"
-) -> int:
+def _decide(lake: str, decide: Callable[[], Decision], *, later: bool, json: bool | None, noted: str = "noted") -> int:
     """Have something decided, make it count, and say what changed."""
     from tasks.people.changes import changed_speakers, published_speakers
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ from fsspec.implementations.local import LocalFileSystem
 from storage.errors import ConfigError, SchemaMismatch, StorageError, StoreUnreachable
 
 _TEMPORARY = ".tmp-"
+_LONGEST_WRITE_S = 3600
+"""A temporary file that is older is nobody's any more."""
 
 
 class Store:
@@ -100,6 +103,16 @@ class Store:
         """Remove the object if it is there."""
         with self._reaching(key), suppress(FileNotFoundError):
             self.fs.rm_file(self.path(key))
+
+    def delete_leftovers(self, prefix: str) -> None:
+        """Remove what writers that were killed have left directly under a folder of a local disk."""
+        if not self.is_local:
+            return
+        with self._reaching(prefix):
+            for path in Path(self.path(prefix)).glob(f"{_TEMPORARY}*"):
+                with suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > _LONGEST_WRITE_S:
+                        path.unlink()
 
     def read_json(self, key: str) -> Any:
         """Return the decoded JSON object."""

@@ -134,7 +134,7 @@ def without_vectors(rows: pa.Table, mask: np.typing.NDArray[np.bool_]) -> pa.Tab
     at = rows.column_names.index("vector")
     column = rows["vector"].combine_chunks()
     indices = pa.array(np.arange(len(rows)), mask=mask)
-    return rows.set_column(at, rows.schema.field(at), column.take(indices))
+    return rows.set_column(at, rows.schema.field(at).with_nullable(True), column.take(indices))
 
 
 def _rows_of(labels: pa.Table, wanted: set[VoiceKey] | Mapping[VoiceKey, Any]) -> dict[VoiceKey, int]:

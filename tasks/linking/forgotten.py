@@ -7,7 +7,7 @@ one that does not. Whoever reads it sees the old or the new one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from storage.decisions import DecisionLog, VoiceAnchor, forget_name, read_log
 from storage.enrolled import delete_clips
 from storage.lake import Lake, LakeState
-from storage.schemas import FACTS
 from tasks.linking.anchors import Row, VoiceKey, voice_at, voice_key
 from tasks.linking.decided import without_vectors
 
@@ -56,6 +55,8 @@ def erase_forgotten(lake: Lake, state: LakeState) -> Erased:
     if not tombstones:
         return Erased()
     speaker_ids = _also_known_as(lake, state, {one.speaker_id for one in tombstones})
+    for folder in (*_FOLDERS, "enrolled", "names", "decisions"):
+        lake.store.delete_leftovers(folder)
     n_enrolments = _forget_enrolments(lake, log, speaker_ids)
     n_names = lake.forget_names(speaker_ids)
     anchors = {anchor for one in tombstones for anchor in one.ours}
@@ -92,22 +93,26 @@ def _forget_enrolments(lake: Lake, log: DecisionLog, speaker_ids: Collection[str
 def _erase_vectors(lake: Lake, state: LakeState, anchors: Collection[VoiceAnchor]) -> dict[str, int]:
     """Return how many vectors were taken out of which files."""
     marks = _marks(lake, state, anchors)
+    if not marks:
+        return {}
     recordings = pa.array(sorted({mark[0] for mark in marks}), pa.string())
     found = {}
     for key in [f"{folder}/{name}" for folder in _FOLDERS for name in lake.store.list(folder)]:
         rows = lake.store.read_table(key)
         suspects = pc.and_(pc.is_in(rows["recording_id"], value_set=recordings), rows["vector"].is_valid())
         mask = suspects.to_numpy().copy()
-        mask[mask] = [mark in marks for mark in _tuples(rows.filter(suspects))]
+        mask[mask] = _are_marked(rows.filter(suspects), marks)
         if mask.any():
             lake.store.write_table(key, without_vectors(rows, mask))
             found[key] = int(mask.sum())
     return found
 
 
-def _tuples(rows: pa.Table) -> Iterable[tuple[object, ...]]:
-    columns = rows.select(_COLUMNS).to_pydict()
-    return zip(*(columns[name] for name in _COLUMNS), strict=True)
+def _are_marked(rows: pa.Table, marks: Collection[_Mark]) -> list[bool]:
+    """Return which rows are marked; files of the first versions lack the last columns, and are marked by the others."""
+    columns = rows.select([name for name in _COLUMNS if name in rows.column_names]).to_pydict()
+    known = {mark[: len(columns)] for mark in marks}
+    return [row in known for row in zip(*columns.values(), strict=True)]
 
 
 def _marks(lake: Lake, state: LakeState, anchors: Collection[VoiceAnchor]) -> set[_Mark]:
@@ -154,7 +159,7 @@ def _all_turns(lake: Lake, state: LakeState, recordings: Collection[str]) -> dic
     turns: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     wanted = pa.array(sorted(recordings), pa.string())
     for commit_id in sorted((owners & written) | (written - state.commits.keys())):
-        rows = lake.store.read_table(f"facts/turns/{commit_id}.parquet", FACTS["turns"])
+        rows = lake.store.read_table(f"facts/turns/{commit_id}.parquet")  # of any version
         for row in rows.filter(pc.is_in(rows["recording_id"], value_set=wanted)).to_pylist():
             turns[row["recording_id"], row["recipe"], commit_id].append(row)
     return turns

@@ -77,11 +77,7 @@ def test_decisions_are_plain_json(lake):
         "speaker_id": "spk_a",
         "other_id": "spk_b",
         "name": None,
-        "ours": [
-            {"recording_id": "r", "channel": 1, "at_ms": 1234, "chunk_index": 2, "label": "V0", "recipe": "d"}
-        ],
-        "theirs": [
-            {"recording_id": "r", "channel": 1, "at_ms": 1234, "chunk_index": 2, "label": "V0", "recipe": "d"}
-        ],
+        "ours": [{"recording_id": "r", "channel": 1, "at_ms": 1234, "chunk_index": 2, "label": "V0", "recipe": "d"}],
+        "theirs": [{"recording_id": "r", "channel": 1, "at_ms": 1234, "chunk_index": 2, "label": "V0", "recipe": "d"}],
     }
     assert str(decision(7)) == "merge of spk_a and spk_b (dec_7, 2026-01-02)"

@@ -23,7 +23,10 @@ def enroll(lake, speaker_id, *clips):
 
 
 def voices(lake):
-    return [(one.model, one.speaker_id, one.speech_ms, one.vector.astype(float).round(3).tolist()) for one in enrolled_voices(lake)]
+    return [
+        (one.model, one.speaker_id, one.speech_ms, one.vector.astype(float).round(3).tolist())
+        for one in enrolled_voices(lake)
+    ]
 
 
 def test_nobody_is_enrolled_in_a_new_lake(lake):
