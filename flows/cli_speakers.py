@@ -161,7 +161,7 @@ def enroll(
         enrolment = enroll_speaker(lake, name, clips, speaker=speaker)
         for problem in enrolment.problems:
             say(f"left out: {problem}")
-        say(f"{enrolment.decision.speaker_id} is {name}: {len(enrolment.clips)} clips")
+        say(f"{enrolment.decision.speaker_id} is {name}, by {len(enrolment.clips)} of {len(clips)} clips")
         return enrolment.decision
 
     code = _decide(lake, take, later=later, json=json)
@@ -264,9 +264,14 @@ def _decide(lake: str, decide: Callable[[], Decision], *, later: bool, json: boo
 def _relink(lake: str, decision: Decision) -> dict[str, Any]:
     """Link and publish; return what became of the decision."""
     from flows.local import relink
+    from storage.errors import VoxlakeError
     from tasks.people.lists import decision_rows
 
-    relink(lake)
+    try:
+        relink(lake)
+    except VoxlakeError:
+        say(f"the {decision} is kept, and counts from the next run on")
+        raise
     (row,) = [row for row in decision_rows(lake) if row["decision_id"] == decision.decision_id]
     if row["set_aside"]:
         say(f"it does not count: {row['set_aside']}")

@@ -79,6 +79,14 @@ class DecisionLog:
         """Return the decisions of a kind that count."""
         return tuple(one for one in self.standing if one.kind == kind)
 
+    def one_person(self, speaker_id: str) -> frozenset[str]:
+        """Return the IDs that merges make one person, this one among them."""
+        people = {speaker_id}
+        pairs = [{one.speaker_id, one.other_id or one.speaker_id} for one in self.of_kind("merge")]
+        while joined := [pair for pair in pairs if pair & people and not pair <= people]:
+            people = people.union(*joined)
+        return frozenset(people)
+
 
 def new_decision(kind: DecisionKind, speaker_id: str, **said: Any) -> Decision:
     """Return a decision made now; ``said`` are the other fields."""

@@ -8,12 +8,12 @@ They count as long as their decision stands. A lake that was never given a clip 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from storage.decisions import DecisionLog, read_log
+from storage.decisions import DecisionLog, event_ids, read_log
 from storage.lake import Lake
 from storage.records import FloatArray
 from storage.schemas import ENROLLED, table_of
@@ -63,6 +63,13 @@ def read_clips(lake: Lake, decision_id: str) -> list[EnrolledClip]:
     return [EnrolledClip(**{**row, "vector": np.asarray(row["vector"], np.float32)}) for row in rows]
 
 
+def delete_stray_clips(lake: Lake) -> None:
+    """Delete clips whose decision was never recorded, since somebody was stopped in between."""
+    written = {name.removesuffix(".parquet") for name in lake.store.list(_FOLDER)}
+    for decision_id in sorted(written - event_ids(lake)):
+        lake.store.delete(_key(decision_id))
+
+
 def delete_clips(lake: Lake, decision_id: str) -> bool:
     """Delete the clips of a decision; return whether there were any."""
     is_there = lake.store.exists(_key(decision_id))
@@ -74,28 +81,21 @@ def delete_clips(lake: Lake, decision_id: str) -> bool:
 def enrolled_voices(lake: Lake, log: DecisionLog | None = None) -> list[EnrolledVoice]:
     """Return everybody's voice by model and speaker_id; somebody may have one for each of several models.
 
-    Of speakers that people merged only the first is named: they are one person.
+    Of speakers that people merged only the one who was enrolled first is named: they are one person.
 
     Args:
         lake: The lake.
         log: Its decisions, if they are read already.
     """
     log = log or read_log(lake)
-    one_of = _first_of_merged(log)
+    one_of: dict[str, str] = {}
     clips: dict[tuple[str, str], list[EnrolledClip]] = defaultdict(list)
     for decision in log.of_kind("enroll"):
+        if decision.speaker_id not in one_of:
+            one_of |= dict.fromkeys(log.one_person(decision.speaker_id), decision.speaker_id)
         for clip in read_clips(lake, decision.decision_id):
-            clips[clip.model, one_of.get(decision.speaker_id, decision.speaker_id)].append(clip)
+            clips[clip.model, one_of[decision.speaker_id]].append(clip)
     return [_voice(speaker_id, model, some) for (model, speaker_id), some in sorted(clips.items())]
-
-
-def _first_of_merged(log: DecisionLog) -> Mapping[str, str]:
-    """Return for each speaker_id that was merged the one that stands for all of them."""
-    one_of: dict[str, str] = {}
-    for decision in log.of_kind("merge"):
-        first, second = (one_of.get(name, name) for name in (decision.speaker_id, decision.other_id or ""))
-        one_of |= {name: first for name, one in one_of.items() if one == second} | {second: first}
-    return one_of
 
 
 def _voice(speaker_id: str, model: str, clips: Sequence[EnrolledClip]) -> EnrolledVoice:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.decisions import DecisionLog, VoiceAnchor, forget_name, read_log
-from storage.enrolled import delete_clips
+from storage.enrolled import delete_clips, delete_stray_clips
 from storage.lake import Lake, LakeState
 from tasks.linking.anchors import Row, VoiceKey, voice_at, voice_key
 from tasks.linking.decided import without_vectors
@@ -54,7 +54,7 @@ def erase_forgotten(lake: Lake, state: LakeState) -> Erased:
     tombstones = log.of_kind("forget")
     if not tombstones:
         return Erased()
-    speaker_ids = _also_known_as(lake, state, {one.speaker_id for one in tombstones})
+    speaker_ids = also_known_as(lake, state, log, {one.speaker_id for one in tombstones})
     for folder in (*_FOLDERS, "enrolled", "names", "decisions"):
         lake.store.delete_leftovers(folder)
     n_enrolments = _forget_enrolments(lake, log, speaker_ids)
@@ -70,18 +70,21 @@ def erase_forgotten(lake: Lake, state: LakeState) -> Erased:
     return Erased(n_fingerprints=n_fingerprints, n_files=len(files), n_names=n_names, n_enrolments=n_enrolments)
 
 
-def _also_known_as(lake: Lake, state: LakeState, speaker_ids: Collection[str]) -> frozenset[str]:
-    """Return the IDs, and those that were merged into them."""
+def also_known_as(lake: Lake, state: LakeState, log: DecisionLog, speaker_ids: Collection[str]) -> frozenset[str]:
+    """Return the IDs, those that were merged into them, and those that people said are the same person."""
     speakers = lake.whole(state.publication, "speakers").select(["speaker_id", "merged_into"]).to_pylist()
-    known = set(speaker_ids)
-    while more := {row["speaker_id"] for row in speakers if row["merged_into"] in known} - known:
-        known |= more
-    return frozenset(known)
+    known: frozenset[str] = frozenset()
+    more = frozenset(speaker_ids)
+    while more > known:
+        known = more.union(*(log.one_person(one) for one in more))
+        more = known | {row["speaker_id"] for row in speakers if row["merged_into"] in known}
+    return known
 
 
 def _forget_enrolments(lake: Lake, log: DecisionLog, speaker_ids: Collection[str]) -> int:
     """Delete the clips of people, also of enrolments that were taken back, and the names in these decisions."""
     n_deleted = 0
+    delete_stray_clips(lake)
     for decision in log.decisions:
         if decision.kind == "enroll" and decision.speaker_id in speaker_ids:
             n_deleted += delete_clips(lake, decision.decision_id)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storage.decisions import Decision, new_decision, record_decision
+from storage.decisions import Decision, new_decision, read_log, record_decision
 from storage.lake import Lake, LakeState
 from tasks.linking.anchors import anchors_of_chunks, published_voices
-from tasks.linking.forgotten import Erased, erase_forgotten
+from tasks.linking.forgotten import Erased, also_known_as, erase_forgotten
 from tasks.people.who import known_speakers
 
 
@@ -23,7 +23,7 @@ class Forgotten:
 
 
 def forget_speaker(lake_url: str, who: str) -> Forgotten:
-    """Forget a speaker, also under all IDs that were merged into theirs. This cannot be undone.
+    """Forget a speaker, also under all IDs that were merged into theirs, or are to be. This cannot be undone.
 
     What is removed is gone when this returns; transcripts show it from the next publication on.
 
@@ -51,7 +51,8 @@ def forget_speaker(lake_url: str, who: str) -> Forgotten:
 
 def _record(lake: Lake, state: LakeState, speaker_id: str) -> Decision:
     voices = published_voices(lake, state)
-    anchors = anchors_of_chunks(lake, state, voices, voices.heard_as(speaker_id))
+    ids = also_known_as(lake, state, read_log(lake), {speaker_id})
+    anchors = anchors_of_chunks(lake, state, voices, [local for one in sorted(ids) for local in voices.heard_as(one)])
     decision = new_decision("forget", speaker_id, ours=anchors)
     record_decision(lake, decision)
     return decision

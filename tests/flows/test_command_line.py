@@ -205,7 +205,7 @@ def test_enrolling_says_who_it_is_and_what_was_left_out(voxlake, copied, tmp_pat
     done = voxlake("speakers", "enroll", copied, "Ada Miller", tmp_path / "clip.wav", "none.wav", "--later")
     assert done.returncode == 0, done.stderr
     assert "left out: none.wav" in done.stderr
-    assert "is Ada Miller: 1 clips" in done.stderr
+    assert "is Ada Miller, by 1 of 2 clips" in done.stderr
     assert voxlake("speakers", "show", copied, "Ada Miller").returncode == 0
     assert voxlake("speakers", "enroll", copied, "Nobody", "none.wav").returncode == 3
 

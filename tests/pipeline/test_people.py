@@ -425,6 +425,21 @@ def test_ids_that_were_merged_are_forgotten_with_their_names(lake):
     assert files_with(lake, "Lovelace") == []
 
 
+def test_whoever_was_said_to_be_the_same_person_is_forgotten_with_them(lake):
+    ada, grace, henry = (speaker_of(lake, voice_hz) for voice_hz in (300, 900, 2100))
+    merge_speakers(lake, ada, grace)
+    merge_speakers(lake, grace, henry)
+    assert len(forget_speaker(lake, ada).decision.ours) == 4
+    assert {voice for _, voice in all_vectors(lake)} == {1500}
+
+
+def test_clips_of_an_enrolment_that_was_stopped_are_deleted(lake, clips):
+    enrolment = enroll_speaker(lake, "Grace", [str(clips / "grace.wav")])
+    Lake(lake).store.delete(f"decisions/{enrolment.decision.decision_id}.json")
+    forget_speaker(lake, speaker_of(lake, 300))
+    assert Lake(lake).store.list("enrolled") == []
+
+
 def test_others_of_the_same_name_are_named(lake):
     ada, grace = speaker_of(lake, 300), speaker_of(lake, 900)
     for one in (ada, grace):

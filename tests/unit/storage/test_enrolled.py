@@ -60,7 +60,7 @@ def test_clips_without_their_decision_do_not_count(lake):
 
 
 def test_people_who_were_merged_have_one_voice(lake):
-    for speaker_id in ("spk_c", "spk_a", "spk_b"):
+    for speaker_id in ("spk_a", "spk_c", "spk_b"):
         enroll(lake, speaker_id, clip(1, 0))
     record_decision(lake, new_decision("merge", "spk_b", other_id="spk_c"))
     record_decision(lake, new_decision("merge", "spk_a", other_id="spk_c"))
