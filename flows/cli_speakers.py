@@ -10,7 +10,7 @@ from flows.cli_options import JsonFlag
 from flows.cli_output import ask, print_json, print_pairs, print_rows, say, wants_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from storage.decisions import Decision
 
@@ -97,7 +97,7 @@ def merge(lake: str, speaker: str, other: str, *, later: Later = False, json: Js
     """
     from tasks.people.decide import merge_speakers
 
-    return _decide(lake, lambda: merge_speakers(lake, speaker, other), later=later, json=json)
+    return _make_count(lake, merge_speakers(lake, speaker, other), later=later, json=json)
 
 
 @speakers.command(name="split")
@@ -122,7 +122,7 @@ def split(
     """
     from tasks.people.decide import split_speaker
 
-    return _decide(lake, lambda: split_speaker(lake, speaker, source, local_speaker or ()), later=later, json=json)
+    return _make_count(lake, split_speaker(lake, speaker, source, local_speaker or ()), later=later, json=json)
 
 
 @speakers.command(name="forbid")
@@ -138,7 +138,7 @@ def forbid(lake: str, speaker: str, other: str, *, later: Later = False, json: J
     """
     from tasks.people.decide import forbid_speakers
 
-    return _decide(lake, lambda: forbid_speakers(lake, speaker, other), later=later, json=json)
+    return _make_count(lake, forbid_speakers(lake, speaker, other), later=later, json=json)
 
 
 @speakers.command(name="enroll")
@@ -157,17 +157,14 @@ def enroll(
     """
     from tasks.people.enroll import enroll_speaker, outdated_enrolments
 
-    def take() -> Decision:
-        enrolment = enroll_speaker(lake, name, clips, speaker=speaker)
-        for problem in enrolment.problems:
-            say(f"left out: {problem}")
-        say(f"{enrolment.decision.speaker_id} is {name}, by {len(enrolment.clips)} of {len(clips)} clips")
-        return enrolment.decision
-
-    code = _decide(lake, take, later=later, json=json)
+    enrolment = enroll_speaker(lake, name, clips, speaker=speaker)
+    for problem in enrolment.problems:
+        say(f"left out: {problem}")
+    say(f"{enrolment.decision.speaker_id} is {name}, by {len(enrolment.clips)} of {len(clips)} clips")
     for row in outdated_enrolments(lake):
         say(f"{row['speaker_id']}: {row['clip']} is of another model and does not count; enroll it again")
-    return code
+    told = {"speaker_id": enrolment.decision.speaker_id, "left_out": enrolment.problems}
+    return _make_count(lake, enrolment.decision, later=later, json=json, told=told)
 
 
 @speakers.command(name="forget")
@@ -188,22 +185,22 @@ def forget(
         later: Remove at once, but show transcripts without them only from the next run on.
         json: Print JSON, or text; text on a terminal by default.
     """
+    from dataclasses import asdict
+
     from tasks.people.forget import forget_speaker
 
     ask(f"Forget {speaker}? Fingerprints and name are removed for good.", is_sure=yes, flag="--yes")
 
-    def remove() -> Decision:
-        forgotten = forget_speaker(lake, speaker)
-        erased = forgotten.erased
-        say(
-            f"removed {erased.n_fingerprints} fingerprints in {erased.n_files} files, "
-            f"{erased.n_names} names, {erased.n_enrolments} enrolments"
-        )
-        for other in forgotten.namesakes:
-            say(f"{other} has the same name and is still there")
-        return forgotten.decision
-
-    return _decide(lake, remove, later=later, json=json)
+    forgotten = forget_speaker(lake, speaker)
+    erased = forgotten.erased
+    say(
+        f"removed {erased.n_fingerprints} fingerprints in {erased.n_files} files, "
+        f"{erased.n_names} names, {erased.n_enrolments} enrolments"
+    )
+    for other in forgotten.namesakes:
+        say(f"{other} has the same name and is still there")
+    told = {"removed": asdict(erased), "namesakes": forgotten.namesakes}
+    return _make_count(lake, forgotten.decision, later=later, json=json, told=told)
 
 
 @speakers.command(name="decisions")
@@ -237,27 +234,30 @@ def undo(lake: str, decision_id: str, *, later: Later = False, json: JsonFlag = 
     """
     from tasks.people.decide import undo_decision
 
-    return _decide(lake, lambda: undo_decision(lake, decision_id), later=later, json=json, noted="took back")
+    undone = undo_decision(lake, decision_id)
+    say(f"{undone}: taken back")
+    return _make_count(lake, undone, later=later, json=json)
 
 
-def _decide(lake: str, decide: Callable[[], Decision], *, later: bool, json: bool | None, noted: str = "noted") -> int:
-    """Have something decided, make it count, and say what changed."""
+def _make_count(
+    lake: str, decision: Decision, *, later: bool, json: bool | None, told: Mapping[str, Any] | None = None
+) -> int:
+    """Make a decision count, or its being taken back, and say what changed."""
     from tasks.people.changes import changed_speakers, published_speakers
 
-    before = published_speakers(lake)
-    decision = decide()
-    told: dict[str, Any] = {"decision_id": decision.decision_id, "kind": decision.kind, "is_published": not later}
+    answer = {"decision_id": decision.decision_id, "kind": decision.kind, "is_published": not later, **(told or {})}
     if later:
-        say(f"{noted} the {decision}; that counts from the next run on")
-        told["changes"] = []
+        say("this counts from the next run on")
+        answer["changes"] = []
     else:
-        told |= _relink(lake, decision)
-        told["changes"] = changed_speakers(before, published_speakers(lake))
+        before = published_speakers(lake)
+        answer |= _relink(lake, decision)
+        answer["changes"] = changed_speakers(before, published_speakers(lake))
     if wants_json(json):
-        print_json(told)
+        print_json(answer)
     elif not later:
         columns = ("speaker_id", "name", "recordings_before", "recordings", "minutes_before", "minutes", "merged_into")
-        print_rows(told["changes"], columns, title="changed")
+        print_rows(answer["changes"], columns, title="changed")
     return 0
 
 
@@ -270,7 +270,7 @@ def _relink(lake: str, decision: Decision) -> dict[str, Any]:
     try:
         relink(lake)
     except VoxlakeError:
-        say(f"the {decision} is kept, and counts from the next run on")
+        say("what was decided is kept, and counts from the next run on")
         raise
     (row,) = [row for row in decision_rows(lake) if row["decision_id"] == decision.decision_id]
     if row["set_aside"]:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -238,25 +237,19 @@ class Lake:
 
     def names(self) -> dict[str, str]:
         """Return the names that stand, by speaker_id."""
-        latest = {event["speaker_id"]: event["name"] for event in self._name_events().values()}
+        events = self.store.read_jsons("names").values()
+        latest = {event["speaker_id"]: event["name"] for event in events}
         return {speaker_id: name for speaker_id, name in latest.items() if name}
 
     def forget_names(self, speaker_ids: Collection[str]) -> int:
         """Delete every name that these speakers were ever given; return how many there were."""
-        theirs = [key for key, event in self._name_events().items() if event["speaker_id"] in speaker_ids]
-        for key in theirs:
-            self.store.delete(key)
+        events = self.store.read_jsons("names")
+        theirs = [name for name, event in events.items() if event["speaker_id"] in speaker_ids]
+        for name in theirs:
+            self.store.delete(f"names/{name}")
         return len(theirs)
 
     # ---- inside
-
-    def _name_events(self) -> dict[str, Any]:
-        """Return the events by key, oldest first, without those that are forgotten at this moment."""
-        events = {}
-        for key in [f"names/{name}" for name in self.store.list("names")]:
-            with suppress(FileNotFoundError):
-                events[key] = self.store.read_json(key)
-        return events
 
     def _index(
         self, publication: Publication

@@ -194,7 +194,9 @@ def test_forgetting_asks_first(voxlake, copied):
     assert done.returncode == 0, done.stderr
     assert "removed " in done.stderr
     assert somebody not in ids(voxlake, copied)
-    (change,) = json.loads(done.stdout)["changes"]
+    told = json.loads(done.stdout)
+    assert told["removed"]["n_fingerprints"] > 0
+    (change,) = told["changes"]
     assert (change["speaker_id"], change["recordings"], change["minutes"]) == (somebody, 0, 0)
     listed = json.loads(voxlake("speakers", "list", copied, "--all").stdout)
     assert somebody in [row["speaker_id"] for row in listed]
@@ -206,6 +208,7 @@ def test_enrolling_says_who_it_is_and_what_was_left_out(voxlake, copied, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "left out: none.wav" in done.stderr
     assert "is Ada Miller, by 1 of 2 clips" in done.stderr
+    assert len(json.loads(done.stdout)["left_out"]) == 1
     assert voxlake("speakers", "show", copied, "Ada Miller").returncode == 0
     assert voxlake("speakers", "enroll", copied, "Nobody", "none.wav").returncode == 3
 
