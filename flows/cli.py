@@ -12,7 +12,8 @@ from flows.cli_demo import demo
 from flows.cli_engines import doctor, engines
 from flows.cli_options import JsonFlag, RunOptions, plan_with
 from flows.cli_output import print_json, print_pairs, print_rows, say, wants_json
-from flows.cli_query import export, speakers, sql
+from flows.cli_query import export, sql
+from flows.cli_speakers import speakers
 from storage.errors import ConfigError, VoxlakeError
 
 _DONE, _SOME_FAILED, _USAGE, _CONFIGURATION, _INTERRUPTED = 0, 1, 2, 3, 130

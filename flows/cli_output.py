@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from storage.errors import ConfigError
+
 Row = Mapping[str, Any]
 
 _SHORT = 14
@@ -51,6 +53,22 @@ def print_pairs(pairs: Mapping[str, Any]) -> None:
 def say(line: str) -> None:
     """Print one line for people, beside the output proper."""
     sys.stderr.write(f"{line}\n")
+
+
+def ask(question: str, *, is_sure: bool, flag: str) -> None:
+    """Go on only if somebody says yes, or is sure already.
+
+    Raises:
+        ConfigError: nobody is there to ask, or the answer is no.
+    """
+    if is_sure:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError(question, "nobody is there to answer", f"give {flag} to answer yes")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise ConfigError(question, "the answer was no", "nothing was changed")
 
 
 def _cell(value: Any) -> str:

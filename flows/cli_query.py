@@ -1,18 +1,15 @@
-"""Commands that read a lake, and name the people in it."""
+"""Commands that read a lake."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from flows.cli_options import JsonFlag
-from flows.cli_output import print_json, print_rows, say, wants_json
+from flows.cli_output import print_rows, say, wants_json
 
 TextFormat = Literal["srt", "vtt", "rttm", "ctm", "stm", "seglst", "textgrid", "json", "txt"]
 TableFormat = Literal["table", "csv", "json", "parquet"]
-
-speakers = App(name="speakers", help="List the speakers of a lake, and name them.")
 
 
 def sql(
@@ -62,38 +59,4 @@ def export(
 
     report = export_lake(lake, out, format_name, sources=source, collection=collection)
     say(f"{report.n_recordings} files written to {report.out}")
-    return 0
-
-
-@speakers.command(name="list")
-def list_speakers(lake: str, *, json: JsonFlag = None) -> int:
-    """List who speaks, and where.
-
-    Args:
-        lake: Folder or URL of the lake.
-        json: Print JSON, or a table; a table on a terminal by default.
-    """
-    from tasks.people.lists import speaker_rows
-
-    rows = speaker_rows(lake)
-    if wants_json(json):
-        print_json(rows)
-    else:
-        print_rows(rows, ("speaker_id", "name", "recordings", "minutes", "heard_in"))
-    return 0
-
-
-@speakers.command(name="name")
-def name_speaker(lake: str, speaker_id: str, name: str = "") -> int:
-    """Name a speaker, at once and in all recordings; without a name, take it away.
-
-    Args:
-        lake: Folder or URL of the lake.
-        speaker_id: As `voxlake speakers list` shows it.
-        name: What to call them.
-    """
-    from tasks.people.lists import name_person
-
-    name_person(lake, speaker_id, name or None)
-    say(f"{speaker_id} is {name}" if name else f"{speaker_id} has no name")
     return 0

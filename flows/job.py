@@ -151,18 +151,6 @@ def finish(plan: RunPlan, taken: ShardsTaken, reduced: Reduced | None) -> RunSum
     return summary
 
 
-def latest_run_id(lake_url: str) -> str:
-    """Return the run whose plan is the latest in the lake.
-
-    Raises:
-        ConfigError: no run has planned anything there.
-    """
-    names = Lake(lake_url).store.list("plans")
-    if not names:
-        raise ConfigError(f"lake {public_url(lake_url)!r}", "holds no plan", "fill it with: voxlake run ARCHIVE LAKE")
-    return names[-1].removesuffix(".json")
-
-
 def keep_link(lake_url: str, run_id: str, report: LinkReport) -> None:
     """Leave what was linked for a flow that publishes it."""
     Lake(lake_url).store.put_json(_link_key(run_id), to_plain(report))

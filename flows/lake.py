@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.job import kept_link, latest_run_id, reduce_lake
+from flows.job import kept_link, reduce_lake
 from tasks import steps
 from tasks.linking.lake import LinkReport
+from tasks.plan import latest_run_id
 from tasks.publish import PublishReport
 from tasks.workers import hear_our_loggers
 

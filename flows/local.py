@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 
-from flows.job import run_job
-from tasks.linking.lake import link_lake
-from tasks.plan import RunPlan, plan_run
+from flows.job import Reduced, reduce_lake, run_job
+from tasks.linking.lake import LinkReport, link_lake
+from tasks.plan import RunPlan, latest_run_id, plan_run
 from tasks.publish import publish_lake
 from tasks.retries import call_patiently
 from tasks.run_shard import ShardReport
@@ -43,7 +43,21 @@ def run_planned(plan: RunPlan) -> RunSummary:
         return run_job(
             plan,
             submit=submit,
-            link=lambda lake, run_id: call_patiently(link_lake, lake, run_id),
+            link=_link_patiently,
             publish=publish_lake,
             tell=lambda n_done, n: log.info("%d of %d shards done", n_done, n),
         )
+
+
+def relink(lake: str) -> Reduced:
+    """Link and publish a lake again, as its latest run was told to.
+
+    Raises:
+        ConfigError: no run has planned anything there.
+        StorageError: the lake cannot be read or written.
+    """
+    return reduce_lake(lake, latest_run_id(lake), _link_patiently, publish_lake)
+
+
+def _link_patiently(lake: str, run_id: str) -> LinkReport:
+    return call_patiently(link_lake, lake, run_id)

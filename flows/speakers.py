@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.job import keep_link, latest_run_id
+from flows.job import keep_link
 from tasks import steps
 from tasks.linking.lake import LinkReport
+from tasks.plan import latest_run_id
 from tasks.workers import hear_our_loggers
 
 

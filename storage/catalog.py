@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
+from storage.decisions import DecisionLog, read_log
 from storage.errors import ConfigError
 from storage.lake import Lake, Publication, RunRecord
 from storage.schemas import PARTS, WHOLES
@@ -30,6 +31,19 @@ _RUNS = pa.schema(
         ("wall_ms", pa.int64()),
     ]
 )
+_DECISIONS = pa.schema(
+    [
+        ("decision_id", pa.string()),
+        ("at", pa.timestamp("us", tz="UTC")),
+        ("kind", pa.string()),
+        ("speaker_id", pa.string()),
+        ("other_id", pa.string()),
+        ("name", pa.string()),
+        ("n_ours", pa.int32()),
+        ("n_theirs", pa.int32()),
+        ("is_undone", pa.bool_()),
+    ]
+)
 _NAMES = pa.schema([("speaker_id", pa.string()), ("name", pa.string())])
 
 VIEWS = (
@@ -40,6 +54,8 @@ VIEWS = (
     "turns",
     "fingerprints",
     "speakers",
+    "speaker_neighbours",
+    "decisions",
     "coverage",
     "failures",
     "runs",
@@ -74,6 +90,13 @@ _VIEW_SQL = {
     "speakers": """
         SELECT s.speaker_id, n.name, s.n_recordings, s.speech_ms, s.first_seen, s.last_seen, s.merged_into, s.since
         FROM published.speakers s LEFT JOIN published.names n USING (speaker_id)""",
+    "speaker_neighbours": """
+        SELECT speaker_id, other_id, score, confidence
+        FROM published.neighbours""",
+    "decisions": """
+        SELECT decision_id, e."at", e.kind, e.speaker_id, e.other_id, e.name, e.n_ours, e.n_theirs, e.is_undone,
+               d.n_lost, d.set_aside
+        FROM published.decision_events e LEFT JOIN published.decided d USING (decision_id)""",
     "links": """
         SELECT recording_id, local_speaker, speaker_id, confidence, margin, reason, speech_ms
         FROM published.links""",
@@ -111,6 +134,7 @@ def open_catalog(lake_url: str) -> duckdb.DuckDBPyConnection:
     for table, schema in {**PARTS, **WHOLES}.items():
         _create_source(connection, lake, table, schema, _files(publication, table))
     _create_table(connection, "names", _names_table(lake))
+    _create_table(connection, "decision_events", _decisions_table(read_log(lake)))
     _create_table(connection, "run_records", _runs_table(runs))
     for view, sql in _VIEW_SQL.items():
         connection.execute(f"CREATE VIEW main.{view} AS {sql}")
@@ -156,6 +180,24 @@ def _names_table(lake: Lake) -> pa.Table:
     names = sorted(lake.names().items())
     columns = [[speaker_id for speaker_id, _ in names], [name for _, name in names]]
     return pa.Table.from_arrays([pa.array(column, pa.string()) for column in columns], schema=_NAMES)
+
+
+def _decisions_table(log: DecisionLog) -> pa.Table:
+    rows = [
+        {
+            "decision_id": one.decision_id,
+            "at": one.at,
+            "kind": one.kind,
+            "speaker_id": one.speaker_id,
+            "other_id": one.other_id,
+            "name": one.name,
+            "n_ours": len(one.ours),
+            "n_theirs": len(one.theirs),
+            "is_undone": one.decision_id in log.undone,
+        }
+        for one in log.decisions
+    ]
+    return pa.Table.from_pylist(rows, schema=_DECISIONS)
 
 
 def _runs_table(runs: Sequence[RunRecord]) -> pa.Table:

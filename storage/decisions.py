@@ -116,9 +116,9 @@ def event_ids(lake: Lake) -> frozenset[str]:
 
 def read_log(lake: Lake) -> DecisionLog:
     """Return what was decided so far; of a lake without decisions by one listing."""
-    events = {event_id: lake.store.read_json(_key(event_id)) for event_id in event_ids(lake)}
-    undone = frozenset(event["undoes"] for event in events.values() if event["kind"] == _UNDO)
-    decisions = [_decision(event) for event in events.values() if event["kind"] != _UNDO]
+    events = lake.store.read_jsons(_FOLDER).values()
+    undone = frozenset(event["undoes"] for event in events if event["kind"] == _UNDO)
+    decisions = [_decision(event) for event in events if event["kind"] != _UNDO]
     ordered = sorted(decisions, key=lambda decision: (decision.at, decision.decision_id))
     return DecisionLog(decisions=tuple(ordered), undone=undone)
 

@@ -6,11 +6,14 @@
     publications/<number>.json           which of those files make up the lake now; the highest number counts
     transcripts/<part>.parquet           the published transcripts again, for engines that want one glob
     names/<event>.json                   names people gave to speakers
+    decisions/<decision>.json            what else people decided about speakers (``storage.decisions``)
+    enrolled/<decision>.parquet          voices that people brought (``storage.enrolled``)
     runs/<run>.json                      one record per run
     plans/<run>.json                     what a run is about to do; only read by that run
 
 Every name is written once, so that readers and writers need no lock; a race for a publication's number is decided by
-``Store.create``. Nothing but these objects says what is done.
+``Store.create``. Nothing but these objects says what is done. Only forgetting a person changes files that are there:
+it takes their fingerprints out of them and deletes their name.
 """
 
 from __future__ import annotations
@@ -234,9 +237,17 @@ class Lake:
 
     def names(self) -> dict[str, str]:
         """Return the names that stand, by speaker_id."""
-        events = [self.store.read_json(f"names/{name}") for name in self.store.list("names")]
+        events = self.store.read_jsons("names").values()
         latest = {event["speaker_id"]: event["name"] for event in events}
         return {speaker_id: name for speaker_id, name in latest.items() if name}
+
+    def forget_names(self, speaker_ids: Collection[str]) -> int:
+        """Delete every name that these speakers were ever given; return how many there were."""
+        events = self.store.read_jsons("names")
+        theirs = [name for name, event in events.items() if event["speaker_id"] in speaker_ids]
+        for name in theirs:
+            self.store.delete(f"names/{name}")
+        return len(theirs)
 
     # ---- inside
 

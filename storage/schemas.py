@@ -230,6 +230,15 @@ WHOLES: Mapping[str, pa.Schema] = {
         ("since", pa.int32()),
         optional=[("first_seen", pa.string()), ("last_seen", pa.string()), ("merged_into", pa.string())],
     ),
+    "neighbours": _schema(
+        ("speaker_id", pa.string()),
+        ("other_id", pa.string()),
+        ("score", pa.float32()),
+        optional=[("confidence", pa.float32())],
+    ),
+    "decided": _schema(  # one row per event under decisions/, also those that only take another back
+        ("decision_id", pa.string()), ("n_lost", pa.int32()), optional=[("set_aside", pa.string())]
+    ),
     "failures": FACTS["failures"],
     "sources": _schema(
         ("archive", pa.string()),
@@ -249,6 +258,11 @@ WHOLES: Mapping[str, pa.Schema] = {
     ),
 }
 """Published tables that are small; each is one file, rewritten when it changes."""
+
+ENROLLED = _schema(
+    ("clip", pa.string()), ("model", pa.string()), ("speech_ms", pa.int64()), ("vector", pa.list_(pa.float32()))
+)
+"""Clips of known persons, one file per decision to enroll."""
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:

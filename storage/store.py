@@ -10,8 +10,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ from fsspec.implementations.local import LocalFileSystem
 from storage.errors import ConfigError, SchemaMismatch, StorageError, StoreUnreachable
 
 _TEMPORARY = ".tmp-"
+_READS_AT_ONCE = 8
+_LONGEST_WRITE_S = 3600
+"""A temporary file that is older is nobody's any more."""
 
 
 class Store:
@@ -101,9 +106,36 @@ class Store:
         with self._reaching(key), suppress(FileNotFoundError):
             self.fs.rm_file(self.path(key))
 
+    def delete_leftovers(self, prefix: str) -> None:
+        """Remove what writers that were killed have left directly under a folder of a local disk."""
+        if not self.is_local:
+            return
+        with self._reaching(prefix):
+            for path in Path(self.path(prefix)).glob(f"{_TEMPORARY}*"):
+                with suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > _LONGEST_WRITE_S:
+                        path.unlink()
+
     def read_json(self, key: str) -> Any:
         """Return the decoded JSON object."""
         return json.loads(self.read(key))
+
+    def read_jsons(self, prefix: str) -> dict[str, Any]:
+        """Return the decoded JSON objects directly under a folder, by name, sorted; not what vanishes meanwhile.
+
+        Raises:
+            StoreUnreachable: the storage failed.
+        """
+
+        def read(name: str) -> Any:
+            with suppress(FileNotFoundError):
+                return self.read_json(f"{prefix}/{name}")
+            return None
+
+        names = self.list(prefix)
+        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:  # objects far away take long to come, and come side by side
+            values = list(pool.map(read, names))
+        return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
     def put_json(self, key: str, value: object) -> None:
         """Write a JSON object, replacing what was there."""
@@ -122,13 +154,15 @@ class Store:
             raise SchemaMismatch(f"table {key}", str(cause), "this is a defect; please report it") from cause
         self.put(key, buffer.getvalue())
 
-    def read_table(self, key: str, schema: pa.Schema) -> pa.Table:
-        """Return a Parquet file of that schema.
+    def read_table(self, key: str, schema: pa.Schema | None = None) -> pa.Table:
+        """Return a Parquet file of that schema; without one, as it is.
 
         Raises:
             SchemaMismatch: the file was written with other columns.
         """
         table = pq.ParquetFile(pa.BufferReader(self.read(key))).read()  # read_table loads pyarrow.dataset
+        if schema is None:
+            return table
         try:
             return table.select(schema.names).cast(schema)
         except (KeyError, pa.ArrowInvalid) as cause:

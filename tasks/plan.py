@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from storage.decisions import event_ids
 from storage.errors import ConfigError, RecordingError
 from storage.lake import Lake, LakeState
 from storage.publishing import inputs_digest, is_mirrored
@@ -136,6 +137,23 @@ def read_plan(lake: str, run_id: str) -> RunPlan:
     return plan
 
 
+def latest_run_id(lake: str) -> str:
+    """Return the run whose plan is the latest in the lake.
+
+    Raises:
+        ConfigError: no run has planned anything there.
+    """
+    names = Lake(lake).store.list("plans")
+    if not names:
+        raise ConfigError(f"lake {public_url(lake)!r}", "holds no plan", "fill it with: voxlake run ARCHIVE LAKE")
+    return names[-1].removesuffix(".json")
+
+
+def latest_plan(lake: str) -> RunPlan:
+    """Return the latest plan in the lake; raises as ``latest_run_id``."""
+    return read_plan(lake, latest_run_id(lake))
+
+
 def read_shard(lake: str, run_id: str, shard_index: int) -> tuple[RunSpec, Shard]:
     """Return one shard of a run's plan, and what the run is asked to do, without decoding the other shards."""
     plain = Lake(lake).store.read_json(f"plans/{run_id}.json")
@@ -167,7 +185,12 @@ def _refuse_secrets(spec: RunSpec) -> None:
 
 def _is_published(lake: Lake, state: LakeState) -> bool:
     publication = state.publication
-    return publication is not None and not state.has_unpublished_commits and is_mirrored(lake, publication)
+    return (
+        publication is not None
+        and not state.has_unpublished_commits
+        and event_ids(lake) == frozenset(lake.whole(publication, "decided")["decision_id"].to_pylist())
+        and is_mirrored(lake, publication)
+    )
 
 
 def reduce_options(spec: RunSpec) -> tuple[object, ...]:

@@ -39,12 +39,13 @@ def environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
-    """Return a folder with two archives and the ``lake`` of both; in it somebody is called Grace."""
+    """Return a folder with two archives and the ``lake`` of both, in which somebody is called Grace, and a clip."""
     folder = tmp_path_factory.mktemp("docs")
     write_docs_archive(folder / "archive")
     run = ["voxlake", "run", "archive", "lake", "--local", "--workers", "1"]
     ran = subprocess.run(run, cwd=folder, env=environment(folder), check=False, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
+    write_wav(folder / "clips" / "henry.wav", conversation(2100, n_words=20))
     write_wav(folder / "box" / "tape 1.wav", conversation(300, 2700))
     (folder / "box" / "tape 2.mp3").write_bytes(b"")  # so that something has failed
     run_whole(fake_spec(folder / "box", folder / "lake"))

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.local import run_local
-from tests.archives import fake_spec, write_archive
+from tests.archives import conversation, fake_spec, write_archive
+from tests.lakes import write_wav
 
 _MAIN = "from flows.cli import main; main()"
 
@@ -143,6 +145,72 @@ def test_naming_a_speaker_reaches_the_transcripts(voxlake, lake):
     assert {"n": "Ada"} in rows
     assert voxlake("speakers", "name", lake, speaker).returncode == 0
     assert voxlake("speakers", "name", lake, "spk_nobody", "Ada").returncode == 3
+
+
+@pytest.fixture
+def copied(lake, tmp_path):
+    return shutil.copytree(lake, tmp_path / "copied")
+
+
+def ids(voxlake, lake):
+    return [row["speaker_id"] for row in json.loads(voxlake("speakers", "list", lake).stdout)]
+
+
+def test_a_decision_is_made_seen_and_taken_back(voxlake, copied):
+    one, other = ids(voxlake, copied)[:2]
+    assert voxlake("speakers", "name", copied, one, "Ada").returncode == 0
+    done = voxlake("speakers", "forbid", copied, "Ada", other, "--later")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["kind"], told["is_published"], told["changes"]) == ("forbid", False, [])
+    (row,) = json.loads(voxlake("speakers", "decisions", copied).stdout)
+    assert (row["decision_id"], row["speaker_id"], row["other_id"]) == (told["decision_id"], one, other)
+    refused = voxlake("speakers", "merge", copied, one, other)
+    assert refused.returncode == 3
+    assert f"voxlake speakers undo LAKE {told['decision_id']}" in refused.stderr
+    assert voxlake("speakers", "undo", copied, told["decision_id"]).returncode == 0
+    shown = json.loads(voxlake("speakers", "show", copied, "Ada").stdout)
+    assert shown["speaker"]["speaker_id"] == one
+    assert shown["decisions"][0]["is_undone"]
+    assert "is_undone" in voxlake("speakers", "show", copied, one, "--no-json").stdout
+    assert "forbid" in voxlake("speakers", "decisions", copied, "--no-json").stdout
+
+
+def test_a_decision_counts_at_once(voxlake, copied):
+    one, other = ids(voxlake, copied)[:2]
+    (number,) = json.loads(voxlake("sql", copied, "SELECT max(since) AS n FROM speakers").stdout)
+    done = voxlake("speakers", "forbid", copied, one, other)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["is_published"]
+    assert len(list((copied / "publications").iterdir())) == number["n"] + 1
+
+
+def test_forgetting_asks_first(voxlake, copied):
+    somebody = ids(voxlake, copied)[0]
+    refused = voxlake("speakers", "forget", copied, somebody)
+    assert refused.returncode == 3
+    assert "--yes" in refused.stderr
+    done = voxlake("speakers", "forget", copied, somebody, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "removed " in done.stderr
+    assert somebody not in ids(voxlake, copied)
+    told = json.loads(done.stdout)
+    assert told["removed"]["n_fingerprints"] > 0
+    (change,) = told["changes"]
+    assert (change["speaker_id"], change["recordings"], change["minutes"]) == (somebody, 0, 0)
+    listed = json.loads(voxlake("speakers", "list", copied, "--all").stdout)
+    assert somebody in [row["speaker_id"] for row in listed]
+
+
+def test_enrolling_says_who_it_is_and_what_was_left_out(voxlake, copied, tmp_path):
+    write_wav(tmp_path / "clip.wav", conversation(0, seconds=20))
+    done = voxlake("speakers", "enroll", copied, "Ada Miller", tmp_path / "clip.wav", "none.wav", "--later")
+    assert done.returncode == 0, done.stderr
+    assert "left out: none.wav" in done.stderr
+    assert "is Ada Miller, by 1 of 2 clips" in done.stderr
+    assert len(json.loads(done.stdout)["left_out"]) == 1
+    assert voxlake("speakers", "show", copied, "Ada Miller").returncode == 0
+    assert voxlake("speakers", "enroll", copied, "Nobody", "none.wav").returncode == 3
 
 
 def test_engines_and_doctor(voxlake, tmp_path):

@@ -92,3 +92,19 @@ def test_absolute_url(tmp_path, monkeypatch):
 
 def test_json_is_canonical():
     assert json_bytes({"b": 1, "a": [1.5, None]}) == b'{"a":[1.5,null],"b":1}'
+
+
+def test_the_objects_of_a_folder_are_read_in_order(store, monkeypatch):
+    for name in ("c", "a", "b"):
+        store.put_json(f"events/{name}.json", {"is": name})
+    listed = store.list("events")
+    store.delete("events/b.json")
+    monkeypatch.setattr(Store, "list", lambda *_: listed)  # as if it vanished after the listing
+    assert store.read_jsons("events") == {"a.json": {"is": "a"}, "c.json": {"is": "c"}}
+
+
+def test_a_table_is_read_as_it_is(store):
+    table = pa.table({"x": [1], "y": ["a"]})
+    store.write_table("t.parquet", table)
+    assert store.read_table("t.parquet") == table
+    assert store.read_table("t.parquet", pa.schema([("x", pa.int64())])).column_names == ["x"]
