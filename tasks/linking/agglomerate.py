@@ -56,8 +56,7 @@ class _Pairs:
         changed = has_grown[one] | has_grown[other]
         fresh = self._scored(groups, one[changed], other[changed])
         self.one, self.other, self.score = (
-            np.concatenate([kept[~changed], new])
-            for kept, new in zip((one, other, self.score), fresh, strict=True)
+            np.concatenate([kept[~changed], new]) for kept, new in zip((one, other, self.score), fresh, strict=True)
         )
 
     def _scored(self, groups: VoiceGroups, one: IntArray, other: IntArray) -> tuple[IntArray, IntArray, ScoreArray]:
@@ -101,9 +100,7 @@ def agglomerate(
             pairs.renew(groups, step, kept[done])
 
 
-def _directed(
-    precision: ScoreArray, pairs: _Pairs, chosen: IntArray, chooser: IntArray
-) -> tuple[IntArray, IntArray]:
+def _directed(precision: ScoreArray, pairs: _Pairs, chosen: IntArray, chooser: IntArray) -> tuple[IntArray, IntArray]:
     """Return of each pair who stays and who goes: the one with less behind it, or else the one with more to choose."""
     one, other = pairs.one[chosen], pairs.other[chosen]
     target = np.where(chooser == one, other, one)

@@ -9,6 +9,7 @@ import numpy as np
 
 from storage.records import FloatArray
 from tasks.linking.clusters import Clusters, Voices, bar
+from tasks.linking.company import Company
 from tasks.linking.neighbours import nearest
 from tasks.linking.voices import BoolArray, IntArray, ScoreArray
 
@@ -40,6 +41,10 @@ class Certainty:
         nothing = np.full(count, np.nan)
         return cls(own=nothing, rival=nothing.copy(), confidence=nothing.astype(np.float32))
 
+    def first(self, count: int) -> Certainty:
+        """Return the same of the first voices alone."""
+        return Certainty(own=self.own[:count], rival=self.rival[:count], confidence=self.confidence[:count])
+
     def spread(self, rows: IntArray, count: int) -> Certainty:
         """Return the same where these voices are some rows of many."""
         wide = Certainty.unknown(count)
@@ -50,9 +55,9 @@ class Certainty:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rivals:
-    """Speakers that come nearest to each other: one row per pair, both ways."""
+    """People that come nearest to each other: one row per pair, by rows of their groups."""
 
-    speaker: IntArray
+    group: IntArray
     other: IntArray
     nats: ScoreArray
     """What speaks for the two being one, above the bar."""
@@ -96,30 +101,24 @@ def certainty_of(
     return Certainty(own=own, rival=rival, confidence=confidence)
 
 
-def rivals_of(clusters: Clusters, speaker_of: IntArray, *, same_nats: float, softness: float) -> Rivals:
-    """Return which speakers come nearest to each.
+def rivals_of(clusters: Clusters, some: IntArray, *, same_nats: float, softness: float) -> Rivals:
+    """Return which people come nearest to some.
 
     Args:
         clusters: The people.
-        speaker_of: Number of the speaker that each row of the groups is.
+        some: Rows of the groups of those whose rivals are wanted.
         same_nats: As in ``cluster``.
         softness: Nats that count as one.
     """
     from scipy.special import expit
 
     alive = clusters.alive()
-    centres = clusters.centres(alive)
-    near, _ = nearest(centres, centres, _RIVALS)
-    one, other = np.repeat(alive, near.shape[1]), alive[np.maximum(near, 0)].ravel()
-    real = (near.ravel() >= 0) & (one != other)
+    near, _ = nearest(clusters.centres(some), clusters.centres(alive), _RIVALS)
+    one, other = np.repeat(some, near.shape[1]), alive[np.maximum(near, 0)].ravel()
+    real = (near.ravel() >= 0) & (clusters.people(one) != clusters.people(other))
     one, other = one[real], other[real]
     nats = clusters.groups.between(one, other) - bar(len(alive), same_nats)
-    return Rivals(
-        speaker=speaker_of[one],
-        other=speaker_of[other],
-        nats=nats,
-        confidence=expit(nats / softness).astype(np.float32),
-    )
+    return Rivals(group=one, other=other, nats=nats, confidence=expit(nats / softness).astype(np.float32))
 
 
 def _own(voices: Voices, seed: IntArray, seed_row: IntArray, group: IntArray, clusters: Clusters) -> ScoreArray:
@@ -134,22 +133,18 @@ def _others(voices: Voices, group: IntArray, clusters: Clusters, alive: IntArray
     """Return what speaks for other groups, shape ``(n, candidates)``; NaN where it could not be."""
     near, _ = nearest(voices.vectors, clusters.centres(alive), _RIVALS)
     candidate = alive[np.maximum(near, 0)]
-    possible = (near >= 0) & (candidate != group[:, None])
+    possible = (near >= 0) & (clusters.people(candidate) != clusters.people(group)[:, None])
     voice, place = np.nonzero(possible)
     score = np.full(near.shape, np.nan)
-    together = _is_together(clusters.company.chunks_of_groups(), voices.chunks, voice, candidate[voice, place])
+    together = _is_together(clusters.company, voices.chunks, voice, candidate[voice, place])
     voice, place = voice[~together], place[~together]
-    score[voice, place] = clusters.groups.joined_by(
-        voices.vectors[voice], voices.noise[voice], candidate[voice, place]
-    )
+    score[voice, place] = clusters.groups.joined_by(voices.vectors[voice], voices.noise[voice], candidate[voice, place])
     return score
 
 
-def _is_together(
-    of_groups: Sequence[set[int]], of_voices: Sequence[set[int]], voice: IntArray, group: IntArray
-) -> BoolArray:
+def _is_together(company: Company, of_voices: Sequence[set[int]], voice: IntArray, group: IntArray) -> BoolArray:
     pairs = zip(voice.tolist(), group.tolist(), strict=True)
-    return np.array([not of_groups[where].isdisjoint(of_voices[who]) for who, where in pairs], bool)
+    return np.array([not company.chunks_of(where).isdisjoint(of_voices[who]) for who, where in pairs], bool)
 
 
 def _probability(own: ScoreArray, others: ScoreArray, softness: float, is_alone: BoolArray) -> FloatArray:
@@ -157,4 +152,5 @@ def _probability(own: ScoreArray, others: ScoreArray, softness: float, is_alone:
     rivals = np.exp(np.minimum(np.nan_to_num(others, nan=-np.inf), 500.0) / softness).sum(axis=1)
     mine = np.exp(np.minimum(np.nan_to_num(own, nan=0.0), 500.0) / softness)
     nobody = np.where(is_alone, 0.0, 1.0)
-    return (mine / (mine + nobody + rivals)).astype(np.float32)
+    confidence: FloatArray = (mine / (mine + nobody + rivals)).astype(np.float32)
+    return confidence

@@ -71,6 +71,13 @@ class Clusters:
         """Return the groups that there are."""
         return np.unique(self.part_of)
 
+    def people(self, groups: IntArray) -> IntArray:
+        """Return the group that stands for the person of each group; -1 stays."""
+        alive = np.unique(groups[groups >= 0])
+        person = np.full(len(self.part_of), -1)
+        person[alive] = [self.company.person(group) for group in alive.tolist()]
+        return np.where(groups >= 0, person[groups], -1)
+
     def centres(self, some: IntArray) -> FloatArray:
         """Return mean directions of groups."""
         return normalised(self.groups.sums[some])
@@ -90,11 +97,9 @@ def cluster(voices: Voices, *, same_nats: float, together_nats: float) -> Cluste
     """
     found = Clusters(
         groups=VoiceGroups(voices.vectors, voices.noise, voices.scale),
-        company=Company([set(heard_in) for heard_in in voices.chunks], together_nats, voices.apart),
+        company=Company([set(some) for some in voices.chunks], together_nats, voices.together, voices.apart),
         part_of=np.arange(len(voices)),
     )
-    for rows in voices.together:
-        _unite(found, rows)
     merge(found, *near_pairs(voices.vectors, np.arange(len(voices))), same_nats)
     for _ in range(_ROUNDS):
         alive = found.alive()
@@ -112,7 +117,7 @@ def attach(found: Clusters, voices: Voices, *, same_nats: float) -> IntArray:
     """Return the group that further voices join, -1 where they join none; of rivals for one, the likeliest goes first.
 
     Args:
-        found: The people; they stay as they are.
+        found: The people; how they sound stays as it is.
         voices: Voices that are too little to be people of their own.
         same_nats: What must speak for a voice being one of a group.
     """
@@ -122,14 +127,13 @@ def attach(found: Clusters, voices: Voices, *, same_nats: float) -> IntArray:
     score = found.groups.joined_by(voices.vectors[voice], voices.noise[voice], group)
     joined = np.full(len(voices), -1)
     enough = bar(len(alive), same_nats)
-    heard_in = found.company.chunks_of_groups()
     for at in np.lexsort((group, voice, -score)).tolist():
         who, where = int(voice[at]), int(group[at])
         if score[at] < enough:
             break
-        if joined[who] < 0 and heard_in[where].isdisjoint(voices.chunks[who]):
+        if joined[who] < 0 and found.company.chunks_of(where).isdisjoint(voices.chunks[who]):
             joined[who] = where
-            heard_in[where] = heard_in[where] | voices.chunks[who]
+            found.company.chunks_of(where).update(voices.chunks[who])
     return joined
 
 
@@ -154,12 +158,3 @@ def merge(found: Clusters, one: IntArray, other: IntArray, same_nats: float) -> 
     )
     found.part_of = new[found.part_of]
     return len(found.alive()) < before
-
-
-def _unite(found: Clusters, rows: IntArray) -> None:
-    parts = np.unique(found.part_of[rows])
-    kept, gone = parts[0], parts[1:]
-    found.groups.merge(np.full(len(gone), kept), gone)
-    for part in gone.tolist():
-        found.company.merged(int(kept), part)
-    found.part_of[np.isin(found.part_of, gone)] = kept

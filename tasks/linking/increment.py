@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.records import FloatArray
-from tasks.linking.certainty import Certainty, certainty_of
+from tasks.linking.certainty import Certainty, Rivals, certainty_of, rivals_of
 from tasks.linking.clusters import Clusters, Voices, attach, merge, near_pairs
 from tasks.linking.company import Company
 from tasks.linking.evidence import KnownGroups, VoiceGroups
@@ -34,6 +34,8 @@ class Addition:
     became: IntArray
     """Row that each known person is part of now; mostly its own."""
     certainty: Certainty
+    rivals: Rivals
+    """Of those whom a new voice joined, and of new people."""
     groups: KnownGroups
     """All people there are now."""
     rows: IntArray
@@ -64,14 +66,14 @@ def add_voices(
     group = np.full(len(voices), -1)
     group[seeds] = clusters.part_of[count:]
     group[short] = attach(clusters, voices.take(short), same_nats=options.same_nats)
+    sureness = {"same_nats": options.same_nats, "softness": options.softness}
     certainty = certainty_of(
         voices,
         seeds,
         count + np.arange(len(seeds)),
         group,
         clusters,
-        same_nats=options.same_nats,
-        softness=options.softness,
+        **sureness,
     )
     rows = clusters.alive()
     return Addition(
@@ -79,6 +81,7 @@ def add_voices(
         is_seed=is_seed,
         became=clusters.part_of[:count],
         certainty=certainty,
+        rivals=rivals_of(clusters, np.unique(group[group >= 0]), **sureness),
         groups=clusters.groups.kept(rows),
         rows=rows,
     )

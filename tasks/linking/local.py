@@ -139,9 +139,7 @@ def _people(
     apart = _Apart(labels.channel[order[heard]], labels.chunk_index[order[heard]], options.very_clear_nats)
     is_free = ~np.isin(recording[heard], list(known))
     one, other = _pairs_within(recording[heard], is_free)
-    part_of = agglomerate(
-        groups, one, other, bar=options.same_nats, objection=apart.objection, merged=apart.merged
-    )
+    part_of = agglomerate(groups, one, other, bar=options.same_nats, objection=apart.objection, merged=apart.merged)
     for place, limits in known.items():
         rows = np.flatnonzero(recording[heard] == place)
         part_of[rows] = merge_within_bounds(groups, rows, limits, options.same_nats, apart.objection, apart.merged)

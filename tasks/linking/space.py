@@ -8,6 +8,7 @@ over people as far as they are known. Few people say little; until then a prior 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,7 +169,7 @@ def _noise(
     return _solve(predicted, float(goal))
 
 
-def _solve(predicted, goal: float) -> float:
+def _solve(predicted: Callable[[float], float], goal: float) -> float:
     """Return the noise at which a falling function reaches the goal."""
     low, high = 1e-3, 30.0
     for _ in range(40):

@@ -37,6 +37,9 @@ class LinkOptions:
     """Nats that count as one when confidence is told: voices are less independent than the model takes them to be."""
     min_speech_ms: int = 2_000
     """With less speech a local speaker founds no speaker; it may join one."""
+    fragment_ms: int = 5_000
+    """A speaker with less speech in all, heard in one recording alone, is a fragment: it has an ID and counts as nobody
+    until more of it is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,13 +101,16 @@ def link_speakers(
     of_voice[short] = attach(clusters, voices.take(short), same_nats=options.same_nats)
     sureness = {"same_nats": options.same_nats, "softness": options.softness}
     certainty = certainty_of(voices, seeds, np.arange(len(seeds)), of_voice, clusters, **sureness)
-    group[heard] = of_voice
-    speaker, speaker_of = _numbered(group, len(seeds))
+    group[heard] = clusters.people(of_voice)
+    speaker, speaker_of_person = _numbered(group, len(seeds))
+    rows = clusters.alive()
+    speaker_of = np.full(len(seeds), -1)
+    speaker_of[rows] = speaker_of_person[clusters.people(rows)]
     found = Found(
         space=space,
         clusters=clusters,
         speaker_of=speaker_of,
-        rivals=rivals_of(clusters, speaker_of, **sureness),
+        rivals=rivals_of(clusters, clusters.alive(), **sureness),
     )
     wide_seed = np.zeros(len(local), bool)
     wide_seed[heard] = is_seed
@@ -179,8 +185,8 @@ def _links(
 ) -> Links:
     """Return links, with those whom only people's word joins to a speaker, and with reasons."""
     speaker = speaker.copy()
-    basis: list[Basis | None] = [
-        ("clustered" if seed else "attached") if number >= 0 else None
+    basis = [
+        basis_of(is_linked=number >= 0, is_seed=seed)
         for number, seed in zip(speaker.tolist(), is_seed.tolist(), strict=True)
     ]
     for rows in constraints.together:
@@ -193,7 +199,7 @@ def _links(
         speaker=speaker,
         certainty=certainty,
         reason=tuple(
-            _reason(is_linked=number >= 0, is_heard=bool(heard[row]), is_forgotten=row in forgotten)
+            reason_of(is_linked=number >= 0, is_heard=bool(heard[row]), is_forgotten=row in forgotten)
             for row, number in enumerate(speaker.tolist())
         ),
         basis=tuple(basis),
@@ -201,7 +207,15 @@ def _links(
     )
 
 
-def _reason(*, is_linked: bool, is_heard: bool, is_forgotten: bool) -> UnlinkedReason | None:
+def basis_of(*, is_linked: bool, is_seed: bool) -> Basis | None:
+    """Return how a local speaker came to its speaker, if it has one."""
+    if not is_linked:
+        return None
+    return "clustered" if is_seed else "attached"
+
+
+def reason_of(*, is_linked: bool, is_heard: bool, is_forgotten: bool = False) -> UnlinkedReason | None:
+    """Return why a local speaker has no speaker, if it has none."""
     if is_linked:
         return None
     if is_forgotten:
