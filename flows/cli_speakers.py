@@ -28,7 +28,7 @@ def list_speakers(
 
     Args:
         lake: Folder or URL of the lake.
-        everybody: Also speaker IDs that nobody bears any more.
+        everybody: Also fragments, of which too little is heard, and IDs that nobody bears any more.
         json: Print JSON, or a table; a table on a terminal by default.
     """
     from tasks.people.lists import speaker_rows
@@ -37,7 +37,7 @@ def list_speakers(
     if wants_json(json):
         print_json(rows)
     else:
-        print_rows(rows, ("speaker_id", "name", "recordings", "minutes", "heard_in"))
+        print_rows(rows, ("speaker_id", "name", "status", "recordings", "minutes", "heard_in"))
     return 0
 
 

@@ -27,11 +27,6 @@ from tasks.linking.published import PublishedLinks
 from tasks.linking.speakers import Basis, LinkOptions, UnlinkedReason, basis_of, reason_of, voices_in
 from tasks.linking.voices import BoolArray, IntArray, has_voice, prior_of
 
-_LEAST_WHOLE = 2_000
-"""Local speakers up to which a lake is always linked as a whole: it takes no time."""
-_MOST_GROWTH = 0.1
-"""Share of the local speakers linked as a whole that may be added before the whole is linked again."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Additions:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from storage.decisions import DecisionLog, VoiceAnchor, forget_name, read_log
 from storage.enrolled import delete_clips, delete_stray_clips
 from storage.lake import Lake, LakeState
+from storage.memory import VOICES_FOLDER
 from tasks.linking.anchors import Row, VoiceKey, voice_at, voice_key
 from tasks.linking.decided import without_vectors
 
@@ -57,6 +58,8 @@ def erase_forgotten(lake: Lake, state: LakeState) -> Erased:
     speaker_ids = also_known_as(lake, state, log, {one.speaker_id for one in tombstones})
     for folder in (*_FOLDERS, "enrolled", "names", "decisions"):
         lake.store.delete_leftovers(folder)
+    for name in lake.store.list(VOICES_FOLDER):
+        lake.store.delete(f"{VOICES_FOLDER}/{name}")  # the next link makes it anew
     n_enrolments = _forget_enrolments(lake, log, speaker_ids)
     n_names = lake.forget_names(speaker_ids)
     anchors = {anchor for one in tombstones for anchor in one.ours}

@@ -37,6 +37,10 @@ class LinkOptions:
     """Nats that count as one when confidence is told: voices are less independent than the model takes them to be."""
     min_speech_ms: int = 2_000
     """With less speech a local speaker founds no speaker; it may join one."""
+    whole_below: int = 2_000
+    """With fewer local speakers a lake is linked as a whole every time: it takes no time."""
+    most_growth: float = 0.1
+    """Share of the local speakers linked as a whole that may be added before the whole is linked again."""
     fragment_ms: int = 5_000
     """A speaker with less speech in all, heard in one recording alone, is a fragment: it has an ID and counts as nobody
     until more of it is found."""

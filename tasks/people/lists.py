@@ -8,8 +8,8 @@ from storage.catalog import open_catalog
 from storage.lake import Lake
 from tasks.people.who import find_speaker
 
-_COLUMNS = ("speaker_id", "name", "recordings", "minutes", "heard_in")
-_IS_PERSON = "s.n_recordings > 0"
+_COLUMNS = ("speaker_id", "name", "status", "recordings", "minutes", "heard_in")
+_IS_PERSON = "s.status = 'person'"
 """Who is listed by default: the one place to say what is published as a person."""
 
 Row = dict[str, Any]
@@ -20,12 +20,12 @@ def speaker_rows(lake_url: str, *, is_all: bool = False) -> list[Row]:
 
     Args:
         lake_url: The lake.
-        is_all: Also IDs that nobody bears any more.
+        is_all: Also fragments, of which too little is heard to count as people, and IDs that nobody bears any more.
     """
     with open_catalog(lake_url) as catalog:
         found = catalog.execute(
             f"""
-            SELECT s.speaker_id, s.name, s.n_recordings, round(s.speech_ms / 60000, 1),
+            SELECT s.speaker_id, s.name, s.status, s.n_recordings, round(s.speech_ms / 60000, 1),
                    (SELECT string_agg(r.source, ', ' ORDER BY r.source)
                     FROM links l JOIN recordings r USING (recording_id) WHERE l.speaker_id = s.speaker_id)
             FROM speakers s WHERE {is_all} OR {_IS_PERSON}
