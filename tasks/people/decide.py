@@ -11,7 +11,7 @@ from storage.catalog import open_catalog
 from storage.decisions import Decision, DecisionKind, new_decision, read_log, record_decision, record_undo
 from storage.errors import ConfigError
 from storage.lake import Lake, LakeState
-from tasks.linking.anchors import PublishedVoices, anchors_of, published_voices
+from tasks.linking.anchors import PublishedVoices, anchors_of, own_key, published_voices
 from tasks.linking.constraints import DecidedRows, constrain
 from tasks.linking.decided import decided_rows, find_decided
 from tasks.people.who import known_speakers
@@ -150,10 +150,7 @@ def _refuse_contradiction(lake: Lake, state: LakeState, voices: PublishedVoices,
     number = {local: row for row, local in enumerate(voices.speaker_of)}
     row = {key: number[local] for key, local in voices.local_of.items()}
     standing: list[DecidedRows] = [decided_rows(one, decided.voices, row) for one in decided.log.standing]
-    found = {
-        anchor: (anchor.recording_id, anchor.channel, anchor.chunk_index, anchor.label)
-        for anchor in (*new.ours, *new.theirs)
-    }
+    found = {anchor: own_key(anchor) for anchor in (*new.ours, *new.theirs)}
     _, set_aside = constrain([*standing, decided_rows(new, found, row)])
     for one in set_aside:
         if one.decision is new:
