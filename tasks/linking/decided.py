@@ -58,7 +58,8 @@ class Decided:
             labels: facts ``fingerprints`` of one model, in the order in which ``local`` was made of them.
             local: their local speakers.
         """
-        label_row = _rows_of(labels, {*self.voices.values(), *self.forgotten}) if self.voices else {}
+        wanted = {*self.voices.values(), *self.forgotten}
+        label_row = _rows_of(labels, wanted) if wanted else {}
         row = {key: int(local.of_label[at]) for key, at in label_row.items()}
         forgotten = _sorted({row[key] for key in self.forgotten if key in row})
         return constrain([decided_rows(one, self.voices, row) for one in self.log.standing], forgotten)

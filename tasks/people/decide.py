@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from storage.catalog import open_catalog
 from storage.decisions import Decision, DecisionKind, new_decision, read_log, record_decision, record_undo
 from storage.errors import ConfigError
@@ -116,11 +118,11 @@ def _two_speakers(lake: Lake, state: LakeState, one: str, other: str) -> tuple[s
 def _recordings(lake_url: str, sources: Sequence[str]) -> set[str]:
     with open_catalog(lake_url) as catalog:
         found = catalog.execute("SELECT source, recording_id FROM sources WHERE source IN ?", [list(sources)])
-        of_source = dict(found.fetchall())
-    unknown = sorted(set(sources) - of_source.keys())
+        rows = found.fetchall()  # two archives may have a source of the same name
+    unknown = sorted(set(sources) - {source for source, _ in rows})
     if unknown:
         raise ConfigError(f"recording {unknown[0]!r}", "is not in the lake", "see the view sources")
-    return set(of_source.values())
+    return {recording_id for _, recording_id in rows}
 
 
 def _decide(
@@ -151,10 +153,9 @@ def _refuse_contradiction(lake: Lake, state: LakeState, voices: PublishedVoices,
     row = {key: number[local] for key, local in voices.local_of.items()}
     standing: list[DecidedRows] = [decided_rows(one, decided.voices, row) for one in decided.log.standing]
     found = {anchor: own_key(anchor) for anchor in (*new.ours, *new.theirs)}
-    _, set_aside = constrain([*standing, decided_rows(new, found, row)])
+    forgotten = np.array([row[key] for key in decided.forgotten if key in row], dtype=np.int64)
+    _, set_aside = constrain([*standing, decided_rows(new, found, row)], forgotten)
     for one in set_aside:
         if one.decision is new:
-            against = one.against.decision_id if one.against else ""
-            raise ConfigError(
-                f"decision to {new.kind}", one.reason, f"if that is wrong: voxlake speakers undo LAKE {against}"
-            )
+            remedy = f"if that is wrong: voxlake speakers undo LAKE {one.against.decision_id}" if one.against else ""
+            raise ConfigError(f"decision to {new.kind}", one.reason, remedy)
