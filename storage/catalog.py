@@ -55,6 +55,7 @@ VIEWS = (
     "fingerprints",
     "speakers",
     "speaker_neighbours",
+    "speaker_lineage",
     "decisions",
     "coverage",
     "failures",
@@ -74,7 +75,7 @@ _VIEW_SQL = {
         SELECT t.recording_id, t.source, t.utterance_index, t.start_ms, t.end_ms, t.speaker_id, n.name AS speaker_name,
                t.local_speaker, t.speaker_confidence, t.speaker_uncertain, t.is_overlapped, t.text, t.language,
                t.confidence, t.no_speech_confidence, t.flags, t.channel, t.n_words, t.recipe, t.run_id
-        FROM published.transcripts t LEFT JOIN published.names n USING (speaker_id)""",
+        FROM published.transcripts t LEFT JOIN published.shown_names n USING (speaker_id)""",
     "words": """
         SELECT recording_id, source, word_index, utterance_index, start_ms, end_ms, text, confidence, speaker_id,
                local_speaker, speaker_margin, speaker_reason, is_overlapped, other_speaker, channel, recipe, run_id
@@ -88,17 +89,24 @@ _VIEW_SQL = {
                start_ms, turn_ms, recipe, run_id
         FROM published.fingerprints""",
     "speakers": """
-        SELECT s.speaker_id, n.name, s.n_recordings, s.speech_ms, s.first_seen, s.last_seen, s.merged_into, s.since
-        FROM published.speakers s LEFT JOIN published.names n USING (speaker_id)""",
+        SELECT s.speaker_id, n.name, s.n_recordings, s.speech_ms, s.first_seen, s.last_seen, s.merged_into, s.status,
+               s.since
+        FROM published.speakers s LEFT JOIN published.shown_names n USING (speaker_id)""",
     "speaker_neighbours": """
         SELECT speaker_id, other_id, score, confidence
         FROM published.neighbours""",
+    "speaker_lineage": """
+        SELECT publication, speaker_id, change, other_id
+        FROM published.lineage""",
+    "speaker_scores": """
+        SELECT model, kind, low_nats, n_voices
+        FROM published.scores""",
     "decisions": """
         SELECT decision_id, e."at", e.kind, e.speaker_id, e.other_id, e.name, e.n_ours, e.n_theirs, e.is_undone,
                d.n_lost, d.set_aside
         FROM published.decision_events e LEFT JOIN published.decided d USING (decision_id)""",
     "links": """
-        SELECT recording_id, local_speaker, speaker_id, confidence, margin, reason, speech_ms
+        SELECT recording_id, local_speaker, speaker_id, confidence, margin, basis, reason, speech_ms
         FROM published.links""",
     "coverage": """
         SELECT recording_id, start_ms, end_ms, status, stage, recipe, run_id
@@ -111,6 +119,14 @@ _VIEW_SQL = {
         SELECT run_id, started_at, ended_at, profile, settings, versions, counts, audio_ms, wall_ms
         FROM published.run_records""",
 }
+
+
+_SHOWN_NAMES = """
+    CREATE TABLE published.shown_names AS
+    SELECT coalesce(s.merged_into, n.speaker_id) AS speaker_id,
+           first(n.name ORDER BY s.merged_into IS NOT NULL, n.speaker_id) AS name
+    FROM published.names n LEFT JOIN published.speakers s USING (speaker_id) GROUP BY ALL"""
+"""Names of who was merged into somebody go with them, unless these have one of their own."""
 
 
 def open_catalog(lake_url: str) -> duckdb.DuckDBPyConnection:
@@ -134,6 +150,7 @@ def open_catalog(lake_url: str) -> duckdb.DuckDBPyConnection:
     for table, schema in {**PARTS, **WHOLES}.items():
         _create_source(connection, lake, table, schema, _files(publication, table))
     _create_table(connection, "names", _names_table(lake))
+    connection.execute(_SHOWN_NAMES)
     _create_table(connection, "decision_events", _decisions_table(read_log(lake)))
     _create_table(connection, "run_records", _runs_table(runs))
     for view, sql in _VIEW_SQL.items():

@@ -220,11 +220,13 @@ WHOLES: Mapping[str, pa.Schema] = {
             ("speaker_id", pa.string()),
             ("confidence", pa.float32()),
             ("margin", pa.float32()),
+            ("basis", pa.string()),
             ("reason", pa.string()),
         ],
     ),
     "speakers": _schema(
         ("speaker_id", pa.string()),
+        ("status", pa.string()),
         ("n_recordings", pa.int32()),
         ("speech_ms", pa.int64()),
         ("since", pa.int32()),
@@ -235,6 +237,15 @@ WHOLES: Mapping[str, pa.Schema] = {
         ("other_id", pa.string()),
         ("score", pa.float32()),
         optional=[("confidence", pa.float32())],
+    ),
+    "lineage": _schema(
+        ("publication", pa.int32()),
+        ("speaker_id", pa.string()),
+        ("change", pa.string()),
+        optional=[("other_id", pa.string())],
+    ),
+    "scores": _schema(
+        ("model", pa.string()), ("kind", pa.string()), ("low_nats", pa.int32()), ("n_voices", pa.int64())
     ),
     "decided": _schema(  # one row per event under decisions/, also those that only take another back
         ("decision_id", pa.string()), ("n_lost", pa.int32()), optional=[("set_aside", pa.string())]
@@ -258,6 +269,29 @@ WHOLES: Mapping[str, pa.Schema] = {
     ),
 }
 """Published tables that are small; each is one file, rewritten when it changes."""
+
+MEMORY: Mapping[str, pa.Schema] = {
+    "spaces": _schema(
+        ("model", pa.string()),
+        ("basis", pa.string()),
+        ("n_voices", pa.int64()),
+        ("mean", pa.list_(pa.float32())),
+        ("room", pa.float64()),
+        ("offset", pa.float64()),
+        ("dimensions", pa.float64()),
+        ("noise", pa.float64()),
+    ),
+    "voices": _schema(
+        ("model", pa.string()),
+        ("speaker_id", pa.string()),
+        ("sum", pa.list_(pa.float32())),
+        ("weight", pa.float64()),
+        ("precision", pa.float64()),
+        ("square", pa.float64()),
+        ("is_single", pa.bool_()),
+    ),
+}
+"""What linking remembers, so that a new recording costs little; without it, everything is linked anew."""
 
 ENROLLED = _schema(
     ("clip", pa.string()), ("model", pa.string()), ("speech_ms", pa.int64()), ("vector", pa.list_(pa.float32()))

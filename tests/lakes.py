@@ -26,7 +26,7 @@ VOICES_HZ = (300, 900, 1500, 2100, 2700)
 PASSING = frozenset({"run_id", "at", "first_seen", "last_seen", "mark", "recipe", "since"})
 """Columns that may differ between two lakes of the same archive."""
 
-SHOWN_VIEWS = (*(view for view in VIEWS if view != "runs"), "links")
+SHOWN_VIEWS = (*(view for view in VIEWS if view not in {"runs", "speaker_lineage"}), "links")
 
 
 def write_wav(path: Path, *channels: Clip, rate_hz: int = 16_000) -> Path:

@@ -40,10 +40,12 @@ def row(
 
 
 def columns(rows: Sequence[Row], *, dim: int = DIM) -> LabelColumns:
+    names = tuple(sorted({recording for recording, *_ in rows}))
     nothing = np.full(dim, np.nan, dtype=np.float32)
     vectors = [nothing if vector is None else vector for *_, vector, _ in rows]
     return LabelColumns(
-        recording_id=[recording for recording, *_ in rows],
+        recording_ids=names,
+        recording=np.array([names.index(recording) for recording, *_ in rows], dtype=np.int64),
         channel=np.array([channel for _, channel, *_ in rows], dtype=np.int64),
         chunk_index=np.array([chunk for _, _, chunk, *_ in rows], dtype=np.int64),
         label=[label for *_, label, _, _ in rows],

@@ -30,6 +30,9 @@ class Constraints:
     """Rows whose voice nobody may use, sorted; they are in nothing else."""
 
 
+NO_CONSTRAINTS = Constraints(forgotten=np.empty(0, dtype=np.int64))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DecidedRows:
     """A decision and the rows that its voices are today."""

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +18,7 @@ from typing import Literal
 from tasks.linking.local import LocalSpeakers
 from tasks.linking.voices import IntArray
 
-_Label = tuple[str, int, int, str]
+Label = tuple[str, int, int, str]
 
 Change = Literal["new", "grown", "merged_into", "split", "gone"]
 
@@ -48,6 +48,7 @@ class SpeakerIds:
 def assign_ids(
     local: LocalSpeakers,
     speaker: IntArray,
+    label_of: Callable[[int], Label],
     *,
     previous: Mapping[tuple[str, str], str] | None = None,
     since: Mapping[str, int] | None = None,
@@ -57,6 +58,7 @@ def assign_ids(
     Args:
         local: local speakers of all recordings.
         speaker: number of each one's speaker, -1 for none (``Links.speaker``).
+        label_of: of a row of labels its recording_id, channel, chunk and label.
         previous: (recording_id, local_speaker) → speaker_id, as last published.
         since: every ID ever given → the number of the run that first gave it; smaller is older.
     """
@@ -70,7 +72,7 @@ def assign_ids(
         if cluster.number in id_of:
             events += _growth(cluster, id_of[cluster.number])
             continue
-        name = id_of[cluster.number] = _new_id(cluster.first_label, given)
+        name = id_of[cluster.number] = new_id(label_of(cluster.first_label), given)
         given.add(name)
         events.append(_birth(cluster, name))
     events += [_loss(name, heir_of, id_of) for name in set(previous.values()) - set(id_of.values())]
@@ -83,25 +85,26 @@ def assign_ids(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cluster:
     number: int
-    first_label: _Label
+    first_label: int
+    """Row of the smallest label."""
     speech_of_id: Mapping[str | None, int]
     """Speech by the ID that was borne before; None for local speakers that bore none."""
 
 
 def _clusters(local: LocalSpeakers, speaker: IntArray, previous: Mapping[tuple[str, str], str]) -> list[_Cluster]:
     """Return the speakers of this run in the order of their smallest labels."""
-    rows_of: dict[int, list[int]] = defaultdict(list)
+    borne = [previous.get(key) for key in zip(local.recording_id, local.name, strict=True)]
+    speech_ms, first_label = local.speech_ms.tolist(), local.first_label.tolist()
+    speech: dict[int, dict[str | None, int]] = defaultdict(lambda: defaultdict(int))
+    first: dict[int, int] = {}
     for row, number in enumerate(speaker.tolist()):
         if number >= 0:
-            rows_of[number].append(row)
-    clusters = []
-    for number, rows in rows_of.items():
-        speech: dict[str | None, int] = defaultdict(int)
-        for row in rows:
-            speech[previous.get((local.recording_id[row], local.name[row]))] += int(local.speech_ms[row])
-        first = min(local.first_label[row] for row in rows)
-        clusters.append(_Cluster(number=number, first_label=first, speech_of_id=speech))
-    return sorted(clusters, key=lambda cluster: cluster.first_label)
+            speech[number][borne[row]] += speech_ms[row]
+            first[number] = min(first_label[row], first.get(number, first_label[row]))
+    return [
+        _Cluster(number=number, first_label=first[number], speech_of_id=speech[number])
+        for number in sorted(first, key=lambda number: first[number])
+    ]
 
 
 def _heirs(clusters: Sequence[_Cluster]) -> dict[str, int]:
@@ -147,7 +150,7 @@ def _loss(name: str, heir_of: Mapping[str, int], id_of: Mapping[int, str]) -> Li
     return LineageEvent(speaker_id=name, change="gone")
 
 
-def _new_id(first_label: _Label, given: AbstractSet[str]) -> str:
+def new_id(first_label: Label, given: AbstractSet[str]) -> str:
     """Return an ID that follows from the smallest label alone, unless it was given before."""
     names = (
         "spk_" + hashlib.sha256(json.dumps([*first_label, attempt]).encode()).hexdigest()[:10]

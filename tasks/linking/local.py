@@ -1,6 +1,7 @@
 """From the labels of a recording's chunks to its local speakers ``S0``, ``S1`` and so on.
 
-A recording is judged alone: its local speakers keep their names whatever else is in the archive.
+A recording is judged alone, by what is known of the model beforehand: its local speakers keep their names whatever
+else is in the archive.
 """
 
 from __future__ import annotations
@@ -9,24 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from storage.records import FloatArray, SpeakerBounds
-from tasks.linking.voices import IntArray, LabelColumns, ScoreArray, VoicePrior, has_voice, normalised
+from tasks.linking.agglomerate import agglomerate
+from tasks.linking.evidence import VoiceGroups, VoiceScale
+from tasks.linking.known_numbers import merge_within_bounds
+from tasks.linking.quality import noise_for, noise_of, quality_of
+from tasks.linking.voices import IntArray, LabelColumns, VoicePrior, has_voice, normalised, sums_by
 
-_APART = 1e9
-"""Distance of two labels that are different people: no average with it comes under a threshold, yet in the rare case
-that bounds force a merge the nearest pair still goes first."""
+_LASTING = 0.0
+"""Share of the noise that more speech of the same recording does not average away: within it, none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalLinkOptions:
-    """When labels of one recording are one person, as affinities (see ``tasks.linking.voices``)."""
+    """When labels of one recording are one person; log-odds in nats."""
 
-    same: float = 0.75
-    """Average affinity of two groups of labels from different chunks."""
-    very_clear: float = 1.15
-    """Affinity of two labels of one chunk, or of two channels, that are one person all the same."""
+    same_nats: float = 0.0
+    """What must speak for two labels of different chunks being one person."""
+    very_clear_nats: float = 16.0
+    """What must speak for it besides, when they were heard in one chunk or on two channels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,18 +38,44 @@ class LocalSpeakers:
 
     of_label: IntArray
     """Row of each label, in the order of the labels that were given."""
-    recording_id: tuple[str, ...]
-    name: tuple[str, ...]
-    first_label: tuple[tuple[str, int, int, str], ...]
-    """Smallest (recording_id, channel, chunk_index, label) of each."""
+    recording_ids: tuple[str, ...]
+    """Every recording once, sorted."""
+    recording: IntArray
+    """Of each local speaker, as a place among ``recording_ids``."""
+    number: IntArray
+    """0 for S0, 1 for S1."""
+    first_label: IntArray
+    """Row of the smallest label of each, by channel, chunk and label."""
+    chunk: IntArray
+    """Of each label, a number that only labels of one recording and one stretch of time share."""
     speech_ms: IntArray
     """Speech under the fingerprints; where there are none, speech of the labels."""
+    quality: FloatArray
+    """How many fingerprints of unlimited speech it is worth, see ``quality_of``; 0 where there is none."""
     vectors: FloatArray
-    """Fingerprints pooled by speech, unit length, shape ``(n, dim)``; NaN where there is none."""
+    """Fingerprints pooled by quality, unit length, shape ``(n, dim)``; NaN where there is none."""
 
     def __len__(self) -> int:
         """Return the number of local speakers."""
-        return len(self.name)
+        return len(self.number)
+
+    @property
+    def name(self) -> tuple[str, ...]:
+        """Names as people see them."""
+        return tuple(f"S{number}" for number in self.number.tolist())
+
+    @property
+    def recording_id(self) -> tuple[str, ...]:
+        """Recording of each."""
+        return tuple(self.recording_ids[place] for place in self.recording.tolist())
+
+    def chunks_of(self, rows: IntArray) -> list[set[int]]:
+        """Return in which chunks some of the local speakers were heard."""
+        order = np.argsort(self.of_label, kind="stable")
+        end = np.cumsum(np.bincount(self.of_label, minlength=len(self)))
+        start = np.r_[0, end[:-1]]
+        sorted_chunks = self.chunk[order].tolist()
+        return [set(sorted_chunks[low:high]) for low, high in zip(start[rows], end[rows], strict=True)]
 
 
 def name_local_speakers(
@@ -66,104 +95,136 @@ def name_local_speakers(
         labels: labels of any number of recordings.
         prior: scale of the model's cosines.
         bounds: known numbers of speakers by recording_id.
-        options: thresholds.
+        options: what must speak for one person.
     """
     options = options or LocalLinkOptions()
-    order = sorted(range(len(labels)), key=lambda row: _key(labels, row))
+    order = _canonical_order(labels)
     vectors = normalised(labels.vectors)
-    groups: list[list[int]] = []
-    start = 0
-    for end in range(1, len(order) + 1):
-        recording = labels.recording_id[order[start]]
-        if end < len(order) and labels.recording_id[order[end]] == recording:
-            continue
-        known = (bounds or {}).get(recording, SpeakerBounds())
-        groups += _people_of_recording(labels, vectors, np.array(order[start:end]), prior, known, options)
-        start = end
-    return _table(labels, vectors, groups)
+    quality = np.where(has_voice(vectors), quality_of(labels.speech_ms), 0.0)
+    place_of_row = np.empty(len(order), np.int64)
+    place_of_row[order] = np.arange(len(order))
+    group = _people(labels, vectors, quality, order, prior, bounds or {}, options)
+    return _table(labels, vectors, quality, order, group)
 
 
-def _key(labels: LabelColumns, row: int) -> tuple[str, int, int, str]:
-    return labels.recording_id[row], int(labels.channel[row]), int(labels.chunk_index[row]), labels.label[row]
+def _canonical_order(labels: LabelColumns) -> IntArray:
+    """Return the labels' rows sorted by recording, channel, chunk and label."""
+    names = np.array(labels.label, dtype=object) if len(labels) else np.empty(0, object)
+    _, label = np.unique(names.astype(str), return_inverse=True)
+    return np.lexsort((label, labels.chunk_index, labels.channel, labels.recording)).astype(np.int64)
 
 
-def _people_of_recording(
+def _people(
     labels: LabelColumns,
-    vectors: ScoreArray,
-    rows: IntArray,
+    vectors: FloatArray,
+    quality: FloatArray,
+    order: IntArray,
     prior: VoicePrior,
-    bounds: SpeakerBounds,
+    bounds: Mapping[str, SpeakerBounds],
     options: LocalLinkOptions,
-) -> list[list[int]]:
-    """Return rows grouped by person, in order of first appearance."""
-    if bounds.max_speakers == 1:
-        return [rows.tolist()]
-    heard = rows[has_voice(vectors[rows])]
-    affinity = prior.affinity(vectors[heard] @ vectors[heard].T)
-    apart = _apart(labels.channel[heard], labels.chunk_index[heard]) & (affinity < options.very_clear)
-    people = _cluster(affinity, apart, options.same, bounds)
-    groups = [heard[people == person].tolist() for person in range(people.max(initial=-1) + 1)]
-    groups += [[row] for row in rows[~has_voice(vectors[rows])].tolist()]
-    return sorted(groups, key=lambda group: min((int(labels.start_ms[row]), _key(labels, row)) for row in group))
+) -> IntArray:
+    """Return of each label the first label, in canonical order, of its person; both as places in that order."""
+    recording = labels.recording[order]
+    group = np.arange(len(order))
+    heard = np.flatnonzero(quality[order] > 0)
+    scale = VoiceScale(offset=prior.roommates, dimensions=prior.dimensions)
+    good = noise_for(float(scale.centred(np.array([prior.same_room]))[0]), _LASTING)
+    noise = noise_of(quality[order[heard]], good, _LASTING)
+    groups = VoiceGroups(vectors[order[heard]], noise, scale)
+    known = {
+        place: limits
+        for place, recording_id in enumerate(labels.recording_ids)
+        if (limits := bounds.get(recording_id, SpeakerBounds())) != SpeakerBounds()
+    }
+    apart = _Apart(labels.channel[order[heard]], labels.chunk_index[order[heard]], options.very_clear_nats)
+    is_free = ~np.isin(recording[heard], list(known))
+    one, other = _pairs_within(recording[heard], is_free)
+    part_of = agglomerate(groups, one, other, bar=options.same_nats, objection=apart.objection, merged=apart.merged)
+    for place, limits in known.items():
+        rows = np.flatnonzero(recording[heard] == place)
+        part_of[rows] = merge_within_bounds(groups, rows, limits, options.same_nats, apart.objection, apart.merged)
+    group[heard] = heard[_first_of_each(part_of)]
+    for place, limits in known.items():
+        if limits.max_speakers == 1:
+            rows = np.flatnonzero(recording == place)
+            group[rows] = rows[:1].repeat(len(rows))
+    return group
 
 
-def _apart(channel: IntArray, chunk: IntArray) -> NDArray[np.bool_]:
-    """Return which pairs of labels are different people by where they were heard."""
-    same_channel = channel[:, None] == channel[None, :]
-    apart: NDArray[np.bool_] = ~same_channel | (chunk[:, None] == chunk[None, :])
-    return apart
+def _first_of_each(part_of: IntArray) -> IntArray:
+    """Return for each row the first row of its part."""
+    _, first, inverse = np.unique(part_of, return_index=True, return_inverse=True)
+    firsts: IntArray = first[inverse]
+    return firsts
 
 
-def _cluster(affinity: ScoreArray, apart: NDArray[np.bool_], threshold: float, bounds: SpeakerBounds) -> IntArray:
-    """Return the person of each row by average linkage, within the bounds where they are possible."""
-    from scipy.cluster.hierarchy import linkage
-    from scipy.spatial.distance import squareform
+class _Apart:
+    """Where labels were heard: in one chunk, or on two channels, they are two people unless very clear."""
 
-    count = len(affinity)
-    if count < 2:  # noqa: PLR2004
-        return np.zeros(count, dtype=np.int64)
-    distance = np.where(apart, _APART, 0.0) - affinity
-    shift = affinity.max()
-    tree = linkage(squareform(distance + shift, checks=False), method="average")
-    people = count - int(np.count_nonzero(tree[:, 2] <= shift - threshold))
-    people = min(max(people, bounds.min_speakers or 1), bounds.max_speakers or count, count)
-    return _cut(tree, people)
+    def __init__(self, channel: IntArray, chunk: IntArray, very_clear_nats: float) -> None:
+        self._channels = [{number} for number in channel.tolist()]
+        self._chunks = [{place} for place in zip(channel.tolist(), chunk.tolist(), strict=True)]
+        self._nats = very_clear_nats
 
+    def objection(self, one: int, other: int) -> float:
+        shared = len(self._chunks[one] & self._chunks[other])
+        across = self._channels[one] != self._channels[other]
+        return self._nats * max(shared, int(across))
 
-def _cut(tree: ScoreArray, n_groups: int) -> IntArray:
-    """Return group numbers after as many merges as leave ``n_groups``; groups numbered by their first row."""
-    count = len(tree) + 1
-    members = {row: [row] for row in range(count)}
-    for merge in range(count - n_groups):
-        left, right = int(tree[merge, 0]), int(tree[merge, 1])
-        members[count + merge] = members.pop(left) + members.pop(right)
-    group_of = np.empty(count, dtype=np.int64)
-    for number, group in enumerate(sorted(members.values(), key=min)):
-        group_of[group] = number
-    return group_of
+    def merged(self, kept: int, gone: int) -> None:
+        self._channels[kept] |= self._channels[gone]
+        self._chunks[kept] |= self._chunks[gone]
 
 
-def _table(labels: LabelColumns, vectors: ScoreArray, groups: list[list[int]]) -> LocalSpeakers:
-    of_label = np.empty(len(labels), dtype=np.int64)
-    recording_id = [labels.recording_id[group[0]] for group in groups]
-    names: list[str] = []
-    voiced = has_voice(vectors)
-    pooled = np.full((len(groups), vectors.shape[1]), np.nan)
-    speech = np.zeros(len(groups), dtype=np.int64)
-    for number, group in enumerate(groups):
-        of_label[group] = number
-        is_first = number == 0 or recording_id[number - 1] != recording_id[number]
-        names.append("S0" if is_first else f"S{int(names[-1][1:]) + 1}")
-        in_order = sorted(group, key=lambda row: _key(labels, row))  # sums of floats depend on it
-        heard = [row for row in in_order if voiced[row]]
-        speech[number] = labels.speech_ms[heard or group].sum()
-        if heard:
-            pooled[number] = np.maximum(labels.speech_ms[heard], 1) @ vectors[heard]
+def _pairs_within(recording: IntArray, is_free: np.ndarray) -> tuple[IntArray, IntArray]:
+    """Return all pairs of free rows of one recording; recordings are sorted."""
+    rows = np.flatnonzero(is_free)
+    _, first, size = np.unique(recording[rows], return_index=True, return_counts=True)
+    end = np.repeat(first + size, size)
+    later = end - np.arange(len(rows)) - 1
+    one = np.repeat(np.arange(len(rows)), later)
+    start = np.cumsum(later) - later
+    other = one + 1 + np.arange(len(one)) - np.repeat(start, later)
+    return rows[one], rows[other]
+
+
+def _table(
+    labels: LabelColumns, vectors: FloatArray, quality: FloatArray, order: IntArray, group: IntArray
+) -> LocalSpeakers:
+    """Return the local speakers; ``group`` says of each place in ``order`` the first place of its person."""
+    leader, person = np.unique(group, return_inverse=True)
+    count = len(leader)
+    start_ms = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(start_ms, person, labels.start_ms[order])
+    recording = labels.recording[order[leader]]
+    rank = np.lexsort((leader, start_ms, recording))
+    row_of = np.empty(count, np.int64)
+    row_of[rank] = np.arange(count)
+    _, first = np.unique(recording[rank], return_index=True)
+    number = np.arange(count) - np.repeat(first, np.diff(np.r_[first, count]))
+    row = row_of[person]
+    of_label = np.empty(len(order), np.int64)
+    of_label[order] = row
+    is_voice = quality[order] > 0
+    has_any = np.bincount(row, is_voice, count) > 0
+    counted = is_voice | ~has_any[row]
+    weighted = np.zeros((len(order), vectors.shape[1]), np.float32)
+    weighted[is_voice] = vectors[order[is_voice]] * quality[order[is_voice], None]
+    pooled = normalised(sums_by(row, weighted, count))
     return LocalSpeakers(
         of_label=of_label,
-        recording_id=tuple(recording_id),
-        name=tuple(names),
-        first_label=tuple(min(_key(labels, row) for row in group) for group in groups),
-        speech_ms=speech,
-        vectors=normalised(pooled).astype(np.float32),
+        recording_ids=labels.recording_ids,
+        recording=recording[rank],
+        number=number,
+        first_label=order[leader[rank]],
+        chunk=_chunk_numbers(labels),
+        speech_ms=np.bincount(row, labels.speech_ms[order] * counted, count).astype(np.int64),
+        quality=np.bincount(row, quality[order], count).astype(np.float32),
+        vectors=pooled,
     )
+
+
+def _chunk_numbers(labels: LabelColumns) -> IntArray:
+    width = int(labels.chunk_index.max(initial=0)) + 1
+    numbers: IntArray = labels.recording * width + labels.chunk_index
+    return numbers

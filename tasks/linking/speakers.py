@@ -1,9 +1,4 @@
-"""The reduce: which local speakers of an archive are the same person.
-
-Local speakers are compared in a space that is freed of the archive's mean voice and of each recording's room
-(``tasks.linking.voice_space``). How far depends on the number of people, which nobody knows at first: linking starts
-from plain cosines and is repeated with the people it found.
-"""
+"""The reduce: which local speakers of an archive are the same person."""
 
 from __future__ import annotations
 
@@ -11,34 +6,51 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tasks.linking.calibrate import calibrate, sample_recordings
+from tasks.linking.certainty import Certainty, Rivals, certainty_of, rivals_of
+from tasks.linking.clusters import Clusters, Voices, attach, cluster
+from tasks.linking.constraints import NO_CONSTRAINTS, Constraints
 from tasks.linking.local import LocalSpeakers
-from tasks.linking.voice_space import VoiceSpace, fit_space, plain_space
-from tasks.linking.voices import IntArray, ScoreArray, VoicePrior, has_voice, normalised
+from tasks.linking.quality import noise_of
+from tasks.linking.space import VoiceSpace
+from tasks.linking.voices import BoolArray, IntArray, VoicePrior, has_voice
 
-UnlinkedReason = Literal["no_fingerprint", "too_little_speech"]
-"""Why a local speaker has no speaker: nothing to compare, or too little of it to found a speaker or to join one."""
-
-_BLOCK_ROWS = 1024
-"""Local speakers compared at once with all speakers."""
+UnlinkedReason = Literal["no_fingerprint", "too_little_speech", "forgotten"]
+"""Why a local speaker has no speaker: nothing to compare; too little clean speech to found a speaker or to join one;
+or people said that it is to be forgotten."""
+Basis = Literal["clustered", "attached", "decided"]
+"""How a local speaker came to its speaker: as one of those that speakers are made of, afterwards, or by people's word
+alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkOptions:
-    """When local speakers of different recordings are one person, as affinities (see ``tasks.linking.voices``)."""
+    """When local speakers of different recordings are one person; log-odds in nats."""
 
-    same: float = 0.68
-    """Average affinity of two groups of local speakers that are one person."""
-    overrule: float = 0.78
-    """The same of groups that were heard together in a few recordings: their diarizer has split one person there."""
-    softness: float = 0.12
-    """Distance from a decision's boundary at which the odds of being right are e to 1. On simulated sessions of read
-    speech, of links with confidence 0.4-0.6, 0.6-0.8, 0.8-0.9 and more, 55, 72, 90 and 98 % were right."""
+    same_nats: float = -1.0
+    """What must speak for two groups of local speakers being one person, besides the logarithm of the number of
+    people that it could be."""
+    together_nats: float = 10.0
+    """What must speak for it besides, for each chunk in which both are heard: its diarizer has split one person."""
+    softness: float = 2.0
+    """Nats that count as one when confidence is told: voices are less independent than the model takes them to be."""
     min_speech_ms: int = 2_000
     """With less speech a local speaker founds no speaker; it may join one."""
-    passes: int = 2
-    """How often linking is repeated with the people found."""
+    fragment_ms: int = 5_000
+    """A speaker with less speech in all, heard in one recording alone, is a fragment: it has an ID and counts as nobody
+    until more of it is found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """The people of an archive, as further voices may be compared with them."""
+
+    space: VoiceSpace
+    clusters: Clusters
+    speaker_of: IntArray
+    """Number of the speaker that each row of the groups is; -1 for rows that are nobody."""
+    rivals: Rivals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,139 +59,165 @@ class Links:
 
     speaker: IntArray
     """Number of the speaker, counted by first local speaker; -1 where there is none."""
-    confidence: NDArray[np.float32]
-    """Probability in [0, 1] that the link is right: a logistic of the distance to the nearer boundary, being no match
-    and being somebody else. Of somebody heard in one recording: that nobody else is the same person. NaN where there
-    is nothing to compare with."""
-    margin: NDArray[np.float32]
-    """Affinity to the own speaker (the threshold, for somebody heard in one recording) minus that to the nearest other
-    speaker it could be; NaN where there is no other."""
+    certainty: Certainty
     reason: tuple[UnlinkedReason | None, ...]
     """Why there is no speaker."""
+    basis: tuple[Basis | None, ...]
+    """How it came to its speaker."""
+    found: Found | None
+    """What was compared; None where there was nothing."""
 
 
-def link_speakers(local: LocalSpeakers, prior: VoicePrior, *, options: LinkOptions | None = None) -> Links:
+def link_speakers(
+    local: LocalSpeakers,
+    prior: VoicePrior,
+    *,
+    options: LinkOptions | None = None,
+    constraints: Constraints | None = None,
+) -> Links:
     """Return the speakers of an archive.
-
-    Local speakers of one recording are different speakers, except where two are each clearly linked to the same person
-    by what both match in other recordings: then their diarizer has split one.
 
     Args:
         local: local speakers of all recordings (``tasks.linking.local``).
         prior: scale of the model's cosines.
-        options: thresholds.
+        options: what must speak for one person.
+        constraints: what people decided.
     """
-    options = options or LinkOptions()
-    heard = has_voice(local.vectors)
-    founders = np.flatnonzero(heard & (local.speech_ms >= options.min_speech_ms))
-    recording = _numbers_of(local.recording_id)
-    speaker = np.full(len(local), -1, dtype=np.int64)
-    space = plain_space(local.vectors.shape[1], int(recording.max(initial=-1)) + 1, prior)
-    places = np.zeros(local.vectors.shape)
-    if len(founders):
-        vectors = normalised(local.vectors)
-        weights = np.sqrt(np.maximum(local.speech_ms[founders], 1))
-        space, speaker[founders] = _find_people(vectors[founders], weights, recording[founders], space, options)
-        places[heard] = space.project(vectors[heard], recording[heard])
-        short = np.flatnonzero(heard & (speaker < 0))
-        _join_short(speaker, short, _Speakers(speaker, places, recording, space.prior), options)
-    confidence, margin = _certainty(speaker, _Speakers(speaker, places, recording, space.prior), options)
-    reasons = tuple(
-        _reason(is_linked=number >= 0, is_heard=voice)
-        for number, voice in zip(speaker.tolist(), heard.tolist(), strict=True)
+    options, constraints = options or LinkOptions(), constraints or NO_CONSTRAINTS
+    heard, is_seed = _usable(local, options, constraints)
+    group = np.full(len(local), -1)
+    if not is_seed.any():
+        return _links(local, group, np.zeros(len(local), bool), None, Certainty.unknown(len(local)), constraints)
+    space = _calibrated(local, heard[is_seed], prior, options)
+    voices = voices_in(space, local, heard)
+    seeds, short = np.flatnonzero(is_seed), np.flatnonzero(~is_seed)
+    clusters = cluster(
+        voices.take(seeds, *_among(constraints, heard[seeds])),
+        same_nats=options.same_nats,
+        together_nats=options.together_nats,
     )
-    return Links(speaker=speaker, confidence=confidence, margin=margin, reason=reasons)
+    of_voice = np.full(len(heard), -1)
+    of_voice[seeds] = clusters.part_of
+    of_voice[short] = attach(clusters, voices.take(short), same_nats=options.same_nats)
+    sureness = {"same_nats": options.same_nats, "softness": options.softness}
+    certainty = certainty_of(voices, seeds, np.arange(len(seeds)), of_voice, clusters, **sureness)
+    group[heard] = clusters.people(of_voice)
+    speaker, speaker_of_person = _numbered(group, len(seeds))
+    rows = clusters.alive()
+    speaker_of = np.full(len(seeds), -1)
+    speaker_of[rows] = speaker_of_person[clusters.people(rows)]
+    found = Found(
+        space=space,
+        clusters=clusters,
+        speaker_of=speaker_of,
+        rivals=rivals_of(clusters, clusters.alive(), **sureness),
+    )
+    wide_seed = np.zeros(len(local), bool)
+    wide_seed[heard] = is_seed
+    return _links(local, speaker, wide_seed, found, certainty.spread(heard, len(local)), constraints)
 
 
-def _numbers_of(names: tuple[str, ...]) -> IntArray:
-    number = {name: index for index, name in enumerate(sorted(set(names)))}
-    return np.array([number[name] for name in names], dtype=np.int64)
+def voices_in(space: VoiceSpace, local: LocalSpeakers, rows: IntArray) -> Voices:
+    """Return some local speakers, all of their recordings, as voices of a space."""
+    return Voices(
+        vectors=space.project(local.vectors[rows], local.recording[rows]),
+        noise=noise_of(local.quality[rows], space.noise),
+        chunks=local.chunks_of(rows),
+        scale=space.scale,
+    )
 
 
-def _reason(*, is_linked: bool, is_heard: bool) -> UnlinkedReason | None:
+def _usable(local: LocalSpeakers, options: LinkOptions, constraints: Constraints) -> tuple[IntArray, BoolArray]:
+    """Return the local speakers that can be compared, and which of these may found a speaker.
+
+    People's word needs no length.
+    """
+    is_usable = has_voice(local.vectors)
+    is_usable[constraints.forgotten] = False
+    may_found = local.speech_ms >= options.min_speech_ms
+    for rows in (*constraints.together, *(side for sides in constraints.apart for side in sides)):
+        may_found[rows] = True
+    heard = np.flatnonzero(is_usable)
+    return heard, may_found[heard]
+
+
+def _calibrated(local: LocalSpeakers, rows: IntArray, prior: VoicePrior, options: LinkOptions) -> VoiceSpace:
+    some = rows[sample_recordings(local.recording[rows], local.recording_ids)]
+    return calibrate(
+        local.vectors[some],
+        local.quality[some],
+        local.recording[some],
+        local.chunks_of(some),
+        prior,
+        same_nats=options.same_nats,
+        together_nats=options.together_nats,
+    )
+
+
+def _among(
+    constraints: Constraints, rows: IntArray
+) -> tuple[tuple[IntArray, ...], tuple[tuple[IntArray, IntArray], ...]]:
+    """Return people's word in places among rows, which are sorted; rows that are not there are left out."""
+
+    def places(some: IntArray) -> IntArray:
+        found: IntArray = np.searchsorted(rows, some[np.isin(some, rows)])
+        return found
+
+    together = tuple(places(some) for some in constraints.together)
+    return together, tuple((places(ours), places(theirs)) for ours, theirs in constraints.apart)
+
+
+def _numbered(group: IntArray, n_groups: int) -> tuple[IntArray, IntArray]:
+    """Return speakers numbered by their first row, -1 staying, and the number of each group."""
+    present, first = np.unique(group[group >= 0], return_index=True)
+    speaker_of = np.full(n_groups, -1)
+    speaker_of[present[np.argsort(first)]] = np.arange(len(present))
+    return np.where(group >= 0, speaker_of[group], -1), speaker_of
+
+
+def _links(
+    local: LocalSpeakers,
+    speaker: IntArray,
+    is_seed: BoolArray,
+    found: Found | None,
+    certainty: Certainty,
+    constraints: Constraints,
+) -> Links:
+    """Return links, with those whom only people's word joins to a speaker, and with reasons."""
+    speaker = speaker.copy()
+    basis = [
+        basis_of(is_linked=number >= 0, is_seed=seed)
+        for number, seed in zip(speaker.tolist(), is_seed.tolist(), strict=True)
+    ]
+    for rows in constraints.together:
+        known = speaker[rows][speaker[rows] >= 0]
+        for row in rows[speaker[rows] < 0].tolist() if len(known) else ():
+            speaker[row], basis[row] = known[0], "decided"
+    forgotten = set(constraints.forgotten.tolist())
+    heard = has_voice(local.vectors)
+    return Links(
+        speaker=speaker,
+        certainty=certainty,
+        reason=tuple(
+            reason_of(is_linked=number >= 0, is_heard=bool(heard[row]), is_forgotten=row in forgotten)
+            for row, number in enumerate(speaker.tolist())
+        ),
+        basis=tuple(basis),
+        found=found,
+    )
+
+
+def basis_of(*, is_linked: bool, is_seed: bool) -> Basis | None:
+    """Return how a local speaker came to its speaker, if it has one."""
+    if not is_linked:
+        return None
+    return "clustered" if is_seed else "attached"
+
+
+def reason_of(*, is_linked: bool, is_heard: bool, is_forgotten: bool = False) -> UnlinkedReason | None:
+    """Return why a local speaker has no speaker, if it has none."""
     if is_linked:
         return None
+    if is_forgotten:
+        return "forgotten"
     return "too_little_speech" if is_heard else "no_fingerprint"
-
-
-def _find_people(
-    vectors: ScoreArray, weights: ScoreArray, recording: IntArray, space: VoiceSpace, options: LinkOptions
-) -> tuple[VoiceSpace, IntArray]:
-    """Return the space of the last pass, the first being in the space given, and the person of each vector."""
-    prior, n_recordings = space.prior, len(space.rooms)
-    people = _cluster(vectors, weights, recording, prior, options)
-    for _ in range(options.passes):
-        space = fit_space(vectors, recording, people, n_recordings, prior)
-        people = _cluster(space.project(vectors, recording), weights, recording, space.prior, options)
-    return space, people
-
-
-def _cluster(
-    places: ScoreArray, weights: ScoreArray, recording: IntArray, prior: VoicePrior, options: LinkOptions
-) -> IntArray:
-    from tasks.linking.average_linkage import average_linkage
-
-    threshold, overrule = prior.cosine(options.same), prior.cosine(options.overrule)
-    return average_linkage(places, weights, recording, threshold=threshold, overrule=overrule)
-
-
-class _Speakers:
-    """How near local speakers are to speakers."""
-
-    def __init__(self, speaker: IntArray, places: ScoreArray, recording: IntArray, prior: VoicePrior) -> None:
-        from scipy.sparse import csr_matrix
-
-        self.recording, self._places, self._prior = recording, places, prior
-        linked = np.flatnonzero(speaker >= 0)
-        n_speakers, n_recordings = int(speaker.max(initial=-1)) + 1, int(recording.max(initial=-1)) + 1
-        ones = np.ones(len(linked))
-        self._sizes = np.bincount(speaker[linked], minlength=n_speakers)
-        members = csr_matrix((ones, (speaker[linked], linked)), shape=(n_speakers, len(speaker)))
-        self._totals: ScoreArray = members @ places
-        self._present = csr_matrix((ones, (recording[linked], speaker[linked])), shape=(n_recordings, n_speakers))
-
-    def affinities(self, rows: IntArray) -> ScoreArray:
-        """Return average affinities, shape ``(n_rows, n_speakers)``; NaN for speakers heard in the row's recording."""
-        affinity = self._prior.affinity(self._places[rows] @ (self._totals / self._sizes[:, None]).T)
-        affinity[self._present[self.recording[rows]].nonzero()] = np.nan
-        return affinity
-
-    def own(self, rows: IntArray, speaker: IntArray) -> ScoreArray:
-        """Return average affinities of rows to the others of their own speaker; NaN where there are none."""
-        others = self._sizes[speaker] - 1.0
-        others[others == 0] = np.nan
-        rest = self._totals[speaker] - self._places[rows]
-        return self._prior.affinity(np.einsum("ij,ij->i", self._places[rows], rest) / others)
-
-
-def _join_short(speaker: IntArray, short: IntArray, speakers: _Speakers, options: LinkOptions) -> None:
-    """Let those with little speech join the speaker they match, the best of a recording where several match."""
-    best, score = np.zeros(len(short), dtype=np.int64), np.full(len(short), -np.inf)
-    for low in range(0, len(short), _BLOCK_ROWS):
-        affinity = np.nan_to_num(speakers.affinities(short[low : low + _BLOCK_ROWS]), nan=-np.inf)
-        best[low : low + _BLOCK_ROWS], score[low : low + _BLOCK_ROWS] = affinity.argmax(axis=1), affinity.max(axis=1)
-    taken: set[tuple[int, int]] = set()
-    for at in np.lexsort((short, -score)):
-        place = int(speakers.recording[short[at]]), int(best[at])
-        if score[at] >= options.same and place not in taken:
-            taken.add(place)
-            speaker[short[at]] = best[at]
-
-
-def _certainty(
-    speaker: IntArray, speakers: _Speakers, options: LinkOptions
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return confidence and margin of each local speaker."""
-    from scipy.special import expit
-
-    confidence = np.full(len(speaker), np.nan, dtype=np.float32)
-    margin = confidence.copy()
-    linked = np.flatnonzero(speaker >= 0)
-    for low in range(0, len(linked), _BLOCK_ROWS):
-        rows = linked[low : low + _BLOCK_ROWS]
-        nearest = np.fmax.reduce(speakers.affinities(rows), axis=1)
-        own = speakers.own(rows, speaker[rows])
-        margin[rows] = np.where(np.isnan(own), options.same, own) - nearest
-        distance = np.fmin(own - options.same, margin[rows])  # NaN only where both are
-        confidence[rows] = expit(distance / options.softness)
-    return confidence, margin

@@ -1,8 +1,4 @@
-"""Voices as columns: what diarization and fingerprints know of each label, and how alike two voices are.
-
-Cosines of different models live on different scales, so every score here is an *affinity*: 0 is what two strangers
-reach on average, 1 what one person reaches in two different rooms.
-"""
+"""Voices as columns: what diarization and fingerprints know of each label."""
 
 from __future__ import annotations
 
@@ -15,7 +11,10 @@ from numpy.typing import NDArray
 from storage.records import FloatArray
 
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 ScoreArray = NDArray[np.float64]
+
+_BLOCK_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,7 +24,10 @@ class LabelColumns:
     (recording, channel, chunk, label) is unique.
     """
 
-    recording_id: Sequence[str]
+    recording_ids: tuple[str, ...]
+    """Every recording once, sorted."""
+    recording: IntArray
+    """Of each label, as a place among ``recording_ids``."""
     channel: IntArray
     chunk_index: IntArray
     label: Sequence[str]
@@ -47,34 +49,36 @@ class VoicePrior:
 
     strangers: float
     """Mean cosine of two people in two rooms."""
+    roommates: float
+    """Mean cosine of two people in one room."""
     same: float
-    """Mean cosine of one person in two rooms."""
-
-    def cosine(self, affinity: float) -> float:
-        """Return the cosine of an affinity."""
-        return self.strangers + affinity * (self.same - self.strangers)
-
-    def affinity(self, cosine: ScoreArray) -> ScoreArray:
-        """Return cosines on the common scale."""
-        return (cosine - self.strangers) / (self.same - self.strangers)
+    """Mean cosine of one person in two rooms, with ten seconds of speech in each."""
+    same_room: float
+    """The same in one room."""
+    dimensions: float
+    """Of the space in which persons differ; see ``VoiceScale``."""
 
     def centred(self, share: float) -> VoicePrior:
         """Return what remains when ``share`` of the mean voice is taken out of every vector.
 
         Strangers owe their cosine to that mean, whose squared length is therefore ``strangers``.
         """
-        left = self.strangers * (1 - share) ** 2
-        length = 1 - self.strangers + left
-        return VoicePrior(strangers=left / length, same=(self.same - self.strangers + left) / length)
+        gone = self.strangers * (1 - (1 - share) ** 2)
+        strangers, roommates, same, same_room = (
+            (cosine - gone) / (1 - gone) for cosine in (self.strangers, self.roommates, self.same, self.same_room)
+        )
+        return VoicePrior(
+            strangers=strangers, roommates=roommates, same=same, same_room=same_room, dimensions=self.dimensions
+        )
 
 
 PRIORS = {
-    "resemblyzer": VoicePrior(strangers=0.58, same=0.82),
-    "titanet": VoicePrior(strangers=0.05, same=0.565),
+    "resemblyzer": VoicePrior(strangers=0.58, roommates=0.64, same=0.81, same_room=0.88, dimensions=45),
+    "titanet": VoicePrior(strangers=0.05, roommates=0.17, same=0.60, same_room=0.60, dimensions=100),
 }
-"""By the first part of the model's name. Resemblyzer's was measured on read speech in simulated rooms; TitaNet's puts
-the bar between recordings at a cosine of 0.4, where NeMo itself takes two voices for one."""
-COMMON_PRIOR = VoicePrior(strangers=0.05, same=0.60)
+"""By the first part of the model's name. Resemblyzer's was measured on read speech in simulated rooms; TitaNet's
+centres the bar between recordings about a cosine of 0.4, where NeMo itself takes two voices for one."""
+COMMON_PRIOR = PRIORS["titanet"]
 """For models trained with an angular margin (ECAPA, WeSpeaker), whose strangers are near orthogonal."""
 
 
@@ -83,15 +87,28 @@ def prior_of(model: str) -> VoicePrior:
     return next((prior for name, prior in PRIORS.items() if model.startswith(name)), COMMON_PRIOR)
 
 
-def normalised(vectors: NDArray[np.floating]) -> ScoreArray:
+def normalised(vectors: NDArray[np.floating]) -> FloatArray:
     """Return rows of unit length; a row that is zero or not finite becomes NaN."""
-    rows = np.asarray(vectors, dtype=np.float64)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    usable = np.isfinite(length) & (length > np.finfo(np.float32).eps)
-    return np.where(usable, rows / np.where(usable, length, 1.0), np.nan)
+    rows = np.array(vectors, dtype=np.float32)
+    for low in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[low : low + _BLOCK_ROWS]
+        length = np.linalg.norm(block.astype(np.float64), axis=1, keepdims=True)
+        usable = np.isfinite(length) & (length > np.finfo(np.float32).eps)
+        block /= np.where(usable, length, np.nan).astype(np.float32)
+    return rows
 
 
-def has_voice(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
+def has_voice(vectors: NDArray[np.floating]) -> BoolArray:
     """Return which rows are fingerprints."""
-    usable: NDArray[np.bool_] = np.isfinite(vectors).all(axis=1) & (vectors.shape[1] > 0)
+    usable: BoolArray = np.isfinite(vectors.sum(axis=1)) & (vectors.shape[1] > 0)
     return usable
+
+
+def sums_by(group: IntArray, rows: NDArray[np.floating], n_groups: int) -> NDArray[np.float64]:
+    """Return the sum of each group's rows, shape ``(n_groups, dim)``; groups without rows have zeros."""
+    order = np.argsort(group, kind="stable")
+    present, first = np.unique(group[order], return_index=True)
+    sums = np.zeros((n_groups, *rows.shape[1:]))
+    if len(present):
+        sums[present] = np.add.reduceat(rows[order], first, axis=0, dtype=np.float64)
+    return sums

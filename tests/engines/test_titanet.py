@@ -106,7 +106,8 @@ def test_the_same_voice_in_other_chunks_is_one_local_speaker(vectors, sentences)
     rows = [i for voice in voices for i, item in enumerate(sentences) if item.voice == voice]
     chunk = np.array([[item.voice for item in sentences[:i]].count(sentences[i].voice) for i in rows])
     labels = LabelColumns(
-        recording_id=["r"] * len(rows),
+        recording_ids=("r",),
+        recording=np.zeros(len(rows), np.int64),
         channel=np.zeros(len(rows), np.int64),
         chunk_index=chunk,
         label=[sentences[i].voice for i in rows],

@@ -36,8 +36,6 @@ from tests.tones import spoken, tone_clip
 
 CANONICAL = [(name, "ascending") for name in ("recording_id", "channel", "chunk_index", "label")]
 
-waits_for_the_linker = pytest.mark.skip(reason="the link stage does not read decisions yet")
-
 
 @pytest.fixture
 def archive(tmp_path):
@@ -107,7 +105,6 @@ def test_a_lake_without_decisions_constrains_nothing(lake):
     assert decided.forget(labels) == (labels, 0)
     assert decided.rows(set_aside) == []
     assert query(lake, "FROM decisions") == []
-    assert query(lake, "FROM speaker_neighbours") == []
 
 
 def test_a_merge_is_about_all_voices_of_both(lake):
@@ -502,7 +499,8 @@ def test_a_speaker_is_shown_with_everything_about_them(lake):
     assert [row["source"] for row in shown["recordings"]] == ["rec 0.wav", "rec 1.wav"]
     assert all(row["seconds"] > 1 for row in shown["recordings"])
     assert [row["decision_id"] for row in shown["decisions"]] == [decision.decision_id]
-    assert shown["neighbours"] == shown["enrolments"] == []
+    assert all(row["confidence"] < 0.5 for row in shown["neighbours"])
+    assert shown["enrolments"] == []
     json.dumps(shown, default=str)
 
 
@@ -545,7 +543,6 @@ def test_changes_are_who_is_heard_in_more_or_less(lake, archive):
 # ---- what the link stage makes of decisions
 
 
-@waits_for_the_linker
 def test_those_who_are_merged_have_one_id(lake):
     one, other = speaker_of(lake, 300), speaker_of(lake, 2100)
     merge_speakers(lake, one, other)
@@ -557,7 +554,6 @@ def test_those_who_are_merged_have_one_id(lake):
     assert show_speaker(lake, one)["formerly"] == sorted({one, other} - {known.find(one)})
 
 
-@waits_for_the_linker
 def test_those_who_are_taken_out_are_somebody_else(lake):
     speaker_id = speaker_of(lake, 900)
     split_speaker(lake, speaker_id, ["rec 1.wav"])
@@ -566,7 +562,6 @@ def test_those_who_are_taken_out_are_somebody_else(lake):
     assert speaker_of(lake, 900, "rec 0%") != speaker_of(lake, 900, "rec 1%")
 
 
-@waits_for_the_linker
 def test_what_is_taken_back_is_linked_as_before(lake):
     before = query(lake, "SELECT source, word_index, dense_rank() OVER (ORDER BY speaker_id) FROM words ORDER BY ALL")
     decision = split_speaker(lake, speaker_of(lake, 900), ["rec 1.wav"])
@@ -577,7 +572,6 @@ def test_what_is_taken_back_is_linked_as_before(lake):
     assert speaker_of(lake, 900) is not None
 
 
-@waits_for_the_linker
 def test_decisions_hold_for_recordings_that_come_later(lake, archive):
     one, other = speaker_of(lake, 300), speaker_of(lake, 900)
     merge_speakers(lake, one, other)
@@ -586,7 +580,6 @@ def test_decisions_hold_for_recordings_that_come_later(lake, archive):
     assert speaker_of(lake, 300, "rec 9%") == speaker_of(lake, 900)
 
 
-@waits_for_the_linker
 def test_a_decision_counts_once_it_is_published(lake, archive):
     forbid_speakers(lake, speaker_of(lake, 300), speaker_of(lake, 900))
     relink(lake)
@@ -594,7 +587,6 @@ def test_a_decision_counts_once_it_is_published(lake, archive):
     assert query(lake, "SELECT n_lost, set_aside FROM decisions") == [(0, None)]
 
 
-@waits_for_the_linker
 def test_of_two_decisions_made_at_once_the_later_is_set_aside(lake):
     one, other = speaker_of(lake, 300), speaker_of(lake, 2100)
     merge = merge_speakers(lake, one, other)
@@ -607,14 +599,12 @@ def test_of_two_decisions_made_at_once_the_later_is_set_aside(lake):
     assert speaker_of(lake, 300) == speaker_of(lake, 2100)
 
 
-@waits_for_the_linker
 def test_a_moment_that_is_lost_is_reported(lake):
     decide_at_a_silent_moment(lake)
     relink(lake)
     assert query(lake, "SELECT n_lost FROM decisions WHERE NOT is_undone") == [(2,)]
 
 
-@waits_for_the_linker
 def test_somebody_who_was_forgotten_is_not_found_in_new_facts(lake, archive):
     forget_speaker(lake, speaker_of(lake, 900))
     other = EngineChoice(name="fake", options={"max_gap_ms": 100})
@@ -624,19 +614,17 @@ def test_somebody_who_was_forgotten_is_not_found_in_new_facts(lake, archive):
     assert {reason for (reason,) in query(lake, "SELECT reason FROM links WHERE speaker_id IS NULL")} == {"forgotten"}
 
 
-@waits_for_the_linker
 def test_somebody_who_was_enrolled_is_recognised(lake, clips):
     before = speaker_of(lake, 900)
     enrolment = enroll_speaker(lake, "Grace", [str(clips / "grace.wav")])
     relink(lake)
-    assert speaker_of(lake, 900) == enrolment.decision.speaker_id
-    assert known_speakers(Lake(lake)).find(before) == enrolment.decision.speaker_id
+    assert speaker_of(lake, 900) == before
+    assert known_speakers(Lake(lake)).find(enrolment.decision.speaker_id) == before
     assert {name for (name,) in query(lake, "SELECT speaker_name FROM transcripts WHERE text LIKE '%v900x%'")} >= {
         "Grace"
     }
 
 
-@waits_for_the_linker
 def test_decisions_do_not_depend_on_shards(archive, tmp_path):
     lakes = [str(tmp_path / name) for name in ("one", "other")]
     for lake, minutes in zip(lakes, (0.001, 5.0), strict=True):

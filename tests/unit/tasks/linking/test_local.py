@@ -85,10 +85,11 @@ def test_bounds_that_the_chunks_contradict_join_the_most_alike():
     assert names(rows, {"r": SpeakerBounds(max_speakers=2)}) == ["S0", "S1", "S0"]
 
 
-def test_pooled_vectors_weigh_by_speech():
-    rows = [row("r", "A", heard(1, take=0), chunk=0, ms=90_000), row("r", "A", heard(1, take=1), chunk=1, ms=10_000)]
+def test_pooled_vectors_weigh_by_what_their_speech_is_worth():
+    rows = [row("r", "A", heard(1, take=0), chunk=0, ms=27_000), row("r", "A", heard(1, take=1), chunk=1, ms=3_000)]
     local = name_local_speakers(columns(rows), COMMON_PRIOR)
-    pooled = 0.9 * heard(1, take=0) + 0.1 * heard(1, take=1)
+    pooled = 0.9 * heard(1, take=0) + 0.5 * heard(1, take=1)
+    assert local.quality.tolist() == pytest.approx([1.4])
     assert local.vectors[0] == pytest.approx(pooled / np.linalg.norm(pooled), abs=1e-6)
 
 

@@ -1,0 +1,156 @@
+"""How sure links are: what speaks for a voice's own speaker, against the runner-up and against nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from storage.records import FloatArray
+from tasks.linking.clusters import Clusters, Voices, bar
+from tasks.linking.company import Company
+from tasks.linking.neighbours import nearest
+from tasks.linking.voices import BoolArray, IntArray, ScoreArray
+
+_RIVALS = 5
+"""Nearest speakers that are looked at, a voice's own among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Certainty:
+    """One row per voice; log-odds in nats, above the bar that any match has to reach."""
+
+    own: ScoreArray
+    """What speaks for the voice being one of its speaker's other voices; 0 where it is the only one; NaN where it has
+    no speaker."""
+    rival: ScoreArray
+    """What speaks for the likeliest other speaker, NaN where it could be no other."""
+    confidence: FloatArray
+    """Probability in [0, 1] that it is this speaker, not somebody else and not nobody; NaN where there is nobody else
+    to compare with."""
+
+    @property
+    def margin(self) -> FloatArray:
+        """Return what speaks for the speaker, less what speaks for the runner-up, in nats; NaN where there is none."""
+        return (self.own - self.rival).astype(np.float32)
+
+    @classmethod
+    def unknown(cls, count: int) -> Certainty:
+        """Return what is known of voices before they are compared."""
+        nothing = np.full(count, np.nan)
+        return cls(own=nothing, rival=nothing.copy(), confidence=nothing.astype(np.float32))
+
+    def first(self, count: int) -> Certainty:
+        """Return the same of the first voices alone."""
+        return Certainty(own=self.own[:count], rival=self.rival[:count], confidence=self.confidence[:count])
+
+    def spread(self, rows: IntArray, count: int) -> Certainty:
+        """Return the same where these voices are some rows of many."""
+        wide = Certainty.unknown(count)
+        for name in ("own", "rival", "confidence"):
+            getattr(wide, name)[rows] = getattr(self, name)
+        return wide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rivals:
+    """People that come nearest to each other: one row per pair, by rows of their groups."""
+
+    group: IntArray
+    other: IntArray
+    nats: ScoreArray
+    """What speaks for the two being one, above the bar."""
+    confidence: FloatArray
+    """Probability in [0, 1] that they are."""
+
+
+def certainty_of(
+    voices: Voices,
+    seed: IntArray,
+    seed_row: IntArray,
+    group: IntArray,
+    clusters: Clusters,
+    *,
+    same_nats: float,
+    softness: float,
+) -> Certainty:
+    """Return how sure the group of each voice is.
+
+    Args:
+        voices: All voices, in the space of the clusters.
+        seed: Those of the voices that were clustered.
+        seed_row: Row of the groups that each of these began as.
+        group: Of each voice; -1 for none.
+        clusters: The people.
+        same_nats: As in ``cluster``.
+        softness: Nats that count as one.
+    """
+    alive = clusters.alive()
+    least = bar(len(alive), same_nats)
+    others = _others(voices, group, clusters, alive) - least
+    own = np.full(len(voices), np.nan)
+    own[group >= 0] = _own(voices, seed, seed_row, group, clusters)[group >= 0] - least
+    size = np.bincount(clusters.part_of, minlength=len(clusters.part_of))
+    size += np.bincount(np.delete(group, seed)[np.delete(group, seed) >= 0], minlength=len(size))
+    own[(group >= 0) & (size[group] == 1)] = 0.0
+    rival = np.fmax.reduce(others, axis=1) if others.shape[1] else np.full(len(voices), np.nan)
+    is_alone = (group < 0) | (size[group] == 1)
+    confidence = _probability(own, others, softness, is_alone)
+    confidence[np.isnan(rival) & is_alone] = np.nan
+    return Certainty(own=own, rival=rival, confidence=confidence)
+
+
+def rivals_of(clusters: Clusters, some: IntArray, *, same_nats: float, softness: float) -> Rivals:
+    """Return which people come nearest to some.
+
+    Args:
+        clusters: The people.
+        some: Rows of the groups of those whose rivals are wanted.
+        same_nats: As in ``cluster``.
+        softness: Nats that count as one.
+    """
+    from scipy.special import expit
+
+    alive = clusters.alive()
+    near, _ = nearest(clusters.centres(some), clusters.centres(alive), _RIVALS)
+    one, other = np.repeat(some, near.shape[1]), alive[np.maximum(near, 0)].ravel()
+    real = (near.ravel() >= 0) & (clusters.people(one) != clusters.people(other))
+    one, other = one[real], other[real]
+    nats = clusters.groups.between(one, other) - bar(len(alive), same_nats)
+    return Rivals(group=one, other=other, nats=nats, confidence=expit(nats / softness).astype(np.float32))
+
+
+def _own(voices: Voices, seed: IntArray, seed_row: IntArray, group: IntArray, clusters: Clusters) -> ScoreArray:
+    own = np.full(len(voices), np.nan)
+    own[seed] = clusters.groups.left_by(voices.vectors[seed], voices.noise[seed], seed_row, group[seed])
+    attached = np.setdiff1d(np.flatnonzero(group >= 0), seed)
+    own[attached] = clusters.groups.joined_by(voices.vectors[attached], voices.noise[attached], group[attached])
+    return own
+
+
+def _others(voices: Voices, group: IntArray, clusters: Clusters, alive: IntArray) -> ScoreArray:
+    """Return what speaks for other groups, shape ``(n, candidates)``; NaN where it could not be."""
+    near, _ = nearest(voices.vectors, clusters.centres(alive), _RIVALS)
+    candidate = alive[np.maximum(near, 0)]
+    possible = (near >= 0) & (clusters.people(candidate) != clusters.people(group)[:, None])
+    voice, place = np.nonzero(possible)
+    score = np.full(near.shape, np.nan)
+    together = _is_together(clusters.company, voices.chunks, voice, candidate[voice, place])
+    voice, place = voice[~together], place[~together]
+    score[voice, place] = clusters.groups.joined_by(voices.vectors[voice], voices.noise[voice], candidate[voice, place])
+    return score
+
+
+def _is_together(company: Company, of_voices: Sequence[set[int]], voice: IntArray, group: IntArray) -> BoolArray:
+    pairs = zip(voice.tolist(), group.tolist(), strict=True)
+    return np.array([not company.chunks_of(where).isdisjoint(of_voices[who]) for who, where in pairs], bool)
+
+
+def _probability(own: ScoreArray, others: ScoreArray, softness: float, is_alone: BoolArray) -> FloatArray:
+    """Return the share of the own speaker among all that it could be; being nobody else's weighs as much as the bar."""
+    rivals = np.exp(np.minimum(np.nan_to_num(others, nan=-np.inf), 500.0) / softness).sum(axis=1)
+    mine = np.exp(np.minimum(np.nan_to_num(own, nan=0.0), 500.0) / softness)
+    nobody = np.where(is_alone, 0.0, 1.0)
+    confidence: FloatArray = (mine / (mine + nobody + rivals)).astype(np.float32)
+    return confidence

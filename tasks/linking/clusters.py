@@ -1,0 +1,160 @@
+"""From voices in one space to people: candidate pairs, merged from the surest on, looked for again between groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from storage.records import FloatArray
+from tasks.linking.agglomerate import agglomerate
+from tasks.linking.company import Company
+from tasks.linking.evidence import VoiceGroups, VoiceScale
+from tasks.linking.neighbours import nearest
+from tasks.linking.voices import IntArray, ScoreArray, normalised
+
+_NEIGHBOURS = 16
+"""Nearest voices, and groups, that are candidates for each."""
+_CANDIDATES = 4
+"""Groups that a voice may be attached to."""
+_ROUNDS = 8
+"""Times that groups look for further groups; most of what there is to find is found in the first two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Voices:
+    """Voices to be linked, in a space in which they may be compared."""
+
+    vectors: FloatArray
+    """Unit rows, shape ``(n, dim)``."""
+    noise: ScoreArray
+    chunks: Sequence[set[int]]
+    """In which each was heard, by numbers that mean one chunk of one recording."""
+    scale: VoiceScale
+    together: Sequence[IntArray] = ()
+    """Voices that people said are one person."""
+    apart: Sequence[tuple[IntArray, IntArray]] = ()
+    """Voices of which people said that none is one person with any of the others."""
+
+    def __len__(self) -> int:
+        """Return the number of voices."""
+        return len(self.noise)
+
+    def take(
+        self,
+        rows: IntArray,
+        together: Sequence[IntArray] = (),
+        apart: Sequence[tuple[IntArray, IntArray]] = (),
+    ) -> Voices:
+        """Return some of the voices, with what people said of these."""
+        return Voices(
+            vectors=self.vectors[rows],
+            noise=self.noise[rows],
+            chunks=[self.chunks[row] for row in rows.tolist()],
+            scale=self.scale,
+            together=together,
+            apart=apart,
+        )
+
+
+@dataclass(slots=True)
+class Clusters:
+    """Voices on their way to people."""
+
+    groups: VoiceGroups
+    company: Company
+    part_of: IntArray
+    """Group of each voice, being the row of ``groups`` that stands for it."""
+
+    def alive(self) -> IntArray:
+        """Return the groups that there are."""
+        return np.unique(self.part_of)
+
+    def people(self, groups: IntArray) -> IntArray:
+        """Return the group that stands for the person of each group; -1 stays."""
+        alive = np.unique(groups[groups >= 0])
+        person = np.full(len(self.part_of), -1)
+        person[alive] = [self.company.person(group) for group in alive.tolist()]
+        return np.where(groups >= 0, person[groups], -1)
+
+    def centres(self, some: IntArray) -> FloatArray:
+        """Return mean directions of groups."""
+        return normalised(self.groups.sums[some])
+
+
+def cluster(voices: Voices, *, same_nats: float, together_nats: float) -> Clusters:
+    """Return the people that there are among voices.
+
+    Of many people one at random is seldom the right one, so the more there are, the more must speak for a match: the
+    logarithm of their number. Nobody knows it at first; merging begins with the number of voices and goes on with the
+    number of groups.
+
+    Args:
+        voices: What is to be linked, in an order that follows from nothing but the voices themselves.
+        same_nats: What must speak for two being one besides that, in nats.
+        together_nats: What must speak for it besides for each chunk in which both were heard.
+    """
+    found = Clusters(
+        groups=VoiceGroups(voices.vectors, voices.noise, voices.scale),
+        company=Company([set(some) for some in voices.chunks], together_nats, voices.together, voices.apart),
+        part_of=np.arange(len(voices)),
+    )
+    merge(found, *near_pairs(voices.vectors, np.arange(len(voices))), same_nats)
+    for _ in range(_ROUNDS):
+        alive = found.alive()
+        if not merge(found, *near_pairs(found.centres(alive), alive), same_nats):
+            break
+    return found
+
+
+def bar(n_people: int, same_nats: float) -> float:
+    """Return what must speak for a match among so many people, in nats."""
+    return float(np.log(max(n_people, 1))) + same_nats
+
+
+def attach(found: Clusters, voices: Voices, *, same_nats: float) -> IntArray:
+    """Return the group that further voices join, -1 where they join none; of rivals for one, the likeliest goes first.
+
+    Args:
+        found: The people; how they sound stays as it is.
+        voices: Voices that are too little to be people of their own.
+        same_nats: What must speak for a voice being one of a group.
+    """
+    alive = found.alive()
+    near, _ = nearest(voices.vectors, found.centres(alive), _CANDIDATES)
+    voice, group = np.repeat(np.arange(len(voices)), near.shape[1]), alive[near.ravel()]
+    score = found.groups.joined_by(voices.vectors[voice], voices.noise[voice], group)
+    joined = np.full(len(voices), -1)
+    enough = bar(len(alive), same_nats)
+    for at in np.lexsort((group, voice, -score)).tolist():
+        who, where = int(voice[at]), int(group[at])
+        if score[at] < enough:
+            break
+        if joined[who] < 0 and found.company.chunks_of(where).isdisjoint(voices.chunks[who]):
+            joined[who] = where
+            found.company.chunks_of(where).update(voices.chunks[who])
+    return joined
+
+
+def near_pairs(vectors: FloatArray, names: IntArray) -> tuple[IntArray, IntArray]:
+    """Return pairs of neighbours, as the names of the two."""
+    near, _ = nearest(vectors, vectors, _NEIGHBOURS + 1)
+    one, other = np.repeat(np.arange(len(vectors)), near.shape[1]), near.ravel().astype(np.int64)
+    real = (other >= 0) & (one != other)
+    return names[one[real]], names[other[real]]
+
+
+def merge(found: Clusters, one: IntArray, other: IntArray, same_nats: float) -> bool:
+    """Merge what pairs of voices or groups allow; return whether anything was."""
+    before = len(found.alive())
+    new = agglomerate(
+        found.groups,
+        found.part_of[one],
+        found.part_of[other],
+        bar=bar(before, same_nats),
+        objection=found.company.objection,
+        merged=found.company.merged,
+    )
+    found.part_of = new[found.part_of]
+    return len(found.alive()) < before

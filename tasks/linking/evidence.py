@@ -1,0 +1,267 @@
+"""How much speaks for two groups of voices being one person, in nats.
+
+The model is the simplest that has a person in it (two-covariance PLDA with equal directions; Brümmer and de Villiers
+2010, "The speaker partitioning problem"): a voice is a person's point plus noise, both spherical in ``dimensions``
+directions. A group is then known by the sum of its vectors and by its precision, two groups are compared by one dot
+product, and what they say together grows with the speech behind them. Vectors are taken at the length that the model
+expects (Garcia-Romero and Espy-Wilson 2011). Noise has heavy tails (as in Kenny's heavy-tailed PLDA, 2010): one voice
+in ten is expected to be much noisier than its speech tells, so that an odd voice may still come to its person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from storage.records import FloatArray
+from tasks.linking.voices import BoolArray, IntArray, ScoreArray
+
+_ODD = 0.1
+"""Share of voices that are noisier than their speech tells."""
+_ODD_NOISE = 3.0
+"""Times the noise that they have."""
+_DRIFT = 0.02
+"""Variance of what many voices of one person share by chance of how they were found, that of persons being 1: however
+many there are, their mean says no more precisely where the person is."""
+_BLOCK_PAIRS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceScale:
+    """What cosines between voices mean."""
+
+    offset: float
+    """Mean cosine of two strangers, in [0, 1)."""
+    dimensions: float
+    """In so many directions persons differ: the cosine of two strangers, less the offset, spreads like that of random
+    vectors, with a variance of 1 / dimensions."""
+
+    def centred(self, cosine: ScoreArray) -> ScoreArray:
+        """Return cosines on the scale on which strangers reach 0 and a vector reaches 1 with itself."""
+        return (cosine - self.offset) / (1 - self.offset)
+
+    def evidence(self, squares: ScoreArray, precision: ScoreArray) -> ScoreArray:
+        """Return what speaks for vectors sharing a person rather than being noise around nothing.
+
+        Args:
+            squares: Squared length of the sum of the centred vectors, each divided by its noise.
+            precision: Sum of the inverse noises.
+        """
+        found: ScoreArray = 0.5 * self.dimensions * (squares / (1 + precision) - np.log1p(precision))
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Totals:
+    """What groups come to, but for the sum of their vectors."""
+
+    weights: ScoreArray
+    """Sum of the factors of the unit vectors in the sum."""
+    precision: ScoreArray
+    """Sum of inverse noises."""
+    squares: ScoreArray
+    """Squared length of the centred sum."""
+
+    def take(self, rows: IntArray) -> _Totals:
+        return _Totals(self.weights[rows], self.precision[rows], self.squares[rows])
+
+    def with_(self, more: _Totals) -> _Totals:
+        return _Totals(
+            np.concatenate([self.weights, more.weights]),
+            np.concatenate([self.precision, more.precision]),
+            np.concatenate([self.squares, more.squares]),
+        )
+
+    def put(self, rows: IntArray, totals: _Totals) -> None:
+        self.weights[rows], self.precision[rows], self.squares[rows] = totals.weights, totals.precision, totals.squares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KnownGroups:
+    """Groups as they are kept between runs, one row each."""
+
+    sums: FloatArray
+    """Vectors times their weights, shape ``(n, dim)``."""
+    weights: ScoreArray
+    precision: ScoreArray
+    squares: ScoreArray
+    is_single: BoolArray
+    """Whether it is one voice, which may yet be taken for odd."""
+
+
+class VoiceGroups:
+    """Groups of voices, one row each; a group that was merged into another keeps its row and means nothing."""
+
+    def __init__(self, vectors: FloatArray, noise: ScoreArray, scale: VoiceScale) -> None:
+        """Begin with one group per voice.
+
+        Args:
+            vectors: Unit rows, finite, shape ``(n, dim)``.
+            noise: Variance of each one's noise relative to that of persons, positive, shape ``(n,)``.
+            scale: What cosines mean.
+        """
+        self.scale = scale
+        self.is_single = np.ones(len(noise), bool)
+        self.is_odd = np.zeros(len(noise), bool)
+        """Which of the voices that groups began with have been taken for odd."""
+        self._totals = _totals(noise, scale)
+        self._odd = _totals(_ODD_NOISE * noise, scale)
+        self.sums = vectors * self._totals.weights[:, None].astype(np.float32)
+
+    @classmethod
+    def restored(cls, known: KnownGroups, scale: VoiceScale) -> VoiceGroups:
+        """Return groups as they were when they were kept."""
+        groups = cls(np.zeros((len(known.precision), known.sums.shape[1]), np.float32), 1 / known.precision, scale)
+        groups.sums = known.sums.copy()
+        groups.is_single = known.is_single.copy()
+        groups._totals = _Totals(known.weights.copy(), known.precision.copy(), known.squares.copy())
+        return groups
+
+    def kept(self, rows: IntArray) -> KnownGroups:
+        """Return what is to be kept of groups, for voices that come later."""
+        totals = self._totals.take(rows)
+        return KnownGroups(
+            sums=self.sums[rows],
+            weights=totals.weights,
+            precision=totals.precision,
+            squares=totals.squares,
+            is_single=self.is_single[rows],
+        )
+
+    def extended(self, vectors: FloatArray, noise: ScoreArray) -> VoiceGroups:
+        """Return these groups and, after them, one for each of further voices; arguments as at the beginning."""
+        more = VoiceGroups(vectors, noise, self.scale)
+        groups = VoiceGroups(np.empty((0, vectors.shape[1]), np.float32), np.empty(0), self.scale)
+        groups.sums = np.concatenate([self.sums, more.sums])
+        groups.is_single = np.concatenate([self.is_single, more.is_single])
+        groups.is_odd = np.concatenate([self.is_odd, more.is_odd])
+        groups._totals, groups._odd = self._totals.with_(more._totals), self._odd.with_(more._odd)
+        return groups
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.is_single)
+
+    @property
+    def precision(self) -> ScoreArray:
+        """Sum of the inverse noises of each group's voices."""
+        return self._totals.precision
+
+    def between(self, one: IntArray, other: IntArray) -> ScoreArray:
+        """Return log-likelihood ratios, one person against two, for pairs of groups."""
+        ratio = np.empty(len(one))
+        for block in _blocks(len(one)):
+            ratio[block] = np.logaddexp.reduce(self._readings(one[block], other[block]), axis=0)
+        return ratio
+
+    def merge(self, kept: IntArray, gone: IntArray) -> None:
+        """Add groups to others; ``gone`` has no group twice, ``kept`` may. A voice is from now on what it seems."""
+        order = np.argsort(kept, kind="stable")
+        kept, gone = kept[order], gone[order]
+        likeliest = self._readings(kept, gone).argmax(axis=0)
+        self._settle(np.unique(np.concatenate([kept[likeliest == 1], gone[likeliest == 2]])))  # noqa: PLR2004
+        self.is_single[kept] = self.is_single[gone] = False
+        touched, first = np.unique(kept, return_index=True)
+        for of_group in (self.sums, self._totals.weights, self._totals.precision):
+            of_group[touched] += np.add.reduceat(of_group[gone], first, axis=0)
+        lengths = np.einsum("ij,ij->i", self.sums[touched], self.sums[touched]).astype(np.float64)
+        self._totals.squares[touched] = lengths - self.scale.offset * self._totals.weights[touched] ** 2
+
+    def joined_by(self, vectors: FloatArray, noise: ScoreArray, groups: IntArray) -> ScoreArray:
+        """Return log-likelihood ratios of further voices, each with a group: one person against two.
+
+        Args:
+            vectors: As at the beginning.
+            noise: As at the beginning.
+            groups: Row of a group for each voice.
+        """
+        found = np.empty(len(groups))
+        for block in _blocks(len(groups)):
+            dots, whole = _dots(vectors[block], self.sums[groups[block]]), self._totals.take(groups[block])
+            usual, odd = (_totals(times * noise[block], self.scale) for times in (1.0, _ODD_NOISE))
+            found[block] = np.logaddexp(
+                self._ratio(usual, whole, dots * usual.weights) + np.log1p(-_ODD),
+                self._ratio(odd, whole, dots * odd.weights) + np.log(_ODD),
+            )
+        return found
+
+    def left_by(self, vectors: FloatArray, noise: ScoreArray, voices: IntArray, groups: IntArray) -> ScoreArray:
+        """Return for voices and their own groups, each of several voices, the ratio of the voice with the rest.
+
+        Args:
+            vectors: As at the beginning, one row for each of ``voices``.
+            noise: As at the beginning.
+            voices: Row that each voice began as.
+            groups: Row of the group that each is part of.
+        """
+        found = np.empty(len(voices))
+        for block in _blocks(len(voices)):
+            whole = self._totals.take(groups[block])
+            is_odd = self.is_odd[voices[block]]
+            voice = _totals(noise[block] * np.where(is_odd, _ODD_NOISE, 1.0), self.scale)
+            dots = _dots(vectors[block], self.sums[groups[block]]) * voice.weights
+            shared = dots - self.scale.offset * voice.weights * whole.weights
+            rest = _Totals(
+                weights=whole.weights - voice.weights,
+                precision=np.maximum(whole.precision - voice.precision, 1e-9),
+                squares=np.maximum(whole.squares - 2 * shared + voice.squares, 0.0),
+            )
+            own = voice.weights**2  # the dot product of the voice's weighted vector with itself
+            odds = np.where(is_odd, np.log(_ODD), np.log1p(-_ODD))
+            found[block] = self._ratio(voice, rest, dots - own) + odds
+        return found
+
+    def _readings(self, one: IntArray, other: IntArray) -> ScoreArray:
+        """Return the ratio with both as usual, with the first odd, and with the second odd, each with its odds."""
+        dots = _dots(self.sums[one], self.sums[other])
+        first, second = self._totals.take(one), self._totals.take(other)
+        odd_first, odd_second = self._odd.take(one), self._odd.take(other)
+        single_first, single_second = self.is_single[one], self.is_single[other]
+        usual_first, usual_second = np.log1p(-_ODD * single_first), np.log1p(-_ODD * single_second)
+        with_odd_first = self._ratio(odd_first, second, dots * odd_first.weights / first.weights)
+        with_odd_second = self._ratio(first, odd_second, dots * odd_second.weights / second.weights)
+        return np.stack(
+            [
+                self._ratio(first, second, dots) + usual_first + usual_second,
+                np.where(single_first, with_odd_first + np.log(_ODD), -np.inf) + usual_second,
+                np.where(single_second, with_odd_second + np.log(_ODD), -np.inf) + usual_first,
+            ]
+        )
+
+    def _ratio(self, one: _Totals, other: _Totals, dots: ScoreArray) -> ScoreArray:
+        """Return log-likelihood ratios of groups whose sums have those dot products."""
+        centred = dots - self.scale.offset * one.weights * other.weights
+        first, second = 1 / (1 + _DRIFT * one.precision), 1 / (1 + _DRIFT * other.precision)
+        precision_one, precision_other = one.precision * first, other.precision * second
+        squares_one, squares_other = one.squares * first**2, other.squares * second**2
+        together = self.scale.evidence(
+            squares_one + squares_other + 2 * centred * first * second, precision_one + precision_other
+        )
+        alone = self.scale.evidence(squares_one, precision_one) + self.scale.evidence(squares_other, precision_other)
+        ratio: ScoreArray = together - alone
+        return ratio
+
+    def _settle(self, rows: IntArray) -> None:
+        """Take some single voices for odd."""
+        odd = self._odd.take(rows)
+        self.sums[rows] *= (odd.weights / self._totals.weights[rows])[:, None].astype(np.float32)
+        self._totals.put(rows, odd)
+        self.is_single[rows] = False
+        self.is_odd[rows] = True
+
+
+def _totals(noise: ScoreArray, scale: VoiceScale) -> _Totals:
+    return _Totals(
+        weights=np.sqrt((1 + noise) / (1 - scale.offset)) / noise, precision=1 / noise, squares=(1 + noise) / noise**2
+    )
+
+
+def _dots(one: FloatArray, other: FloatArray) -> ScoreArray:
+    dots: ScoreArray = np.einsum("ij,ij->i", one, other, dtype=np.float32).astype(np.float64)
+    return dots
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(low, low + _BLOCK_PAIRS) for low in range(0, count, _BLOCK_PAIRS))

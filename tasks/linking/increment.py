@@ -1,0 +1,100 @@
+"""Link voices that came later to the people known already, and to each other.
+
+What cosines mean is as it was when the archive was last linked as a whole. A known person changes only where a new
+voice joins it: it may then also turn out to be one with another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from storage.records import FloatArray
+from tasks.linking.certainty import Certainty, Rivals, certainty_of, rivals_of
+from tasks.linking.clusters import Clusters, Voices, attach, merge, near_pairs
+from tasks.linking.company import Company
+from tasks.linking.evidence import KnownGroups, VoiceGroups
+from tasks.linking.neighbours import nearest
+from tasks.linking.space import VoiceSpace
+from tasks.linking.speakers import LinkOptions
+from tasks.linking.voices import BoolArray, IntArray, normalised
+
+_CANDIDATES = 16
+"""Known people that are candidates for each new voice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Addition:
+    """What came of further voices; people are rows of the known, and after these rows of the new voices."""
+
+    group: IntArray
+    """Of each new voice; -1 for none."""
+    is_seed: BoolArray
+    became: IntArray
+    """Row that each known person is part of now; mostly its own."""
+    certainty: Certainty
+    rivals: Rivals
+    """Of those whom a new voice joined, and of new people."""
+    groups: KnownGroups
+    """All people there are now."""
+    rows: IntArray
+    """Row of each of these."""
+
+
+def add_voices(
+    known: KnownGroups, space: VoiceSpace, voices: Voices, is_seed: BoolArray, options: LinkOptions
+) -> Addition:
+    """Return the people of new voices.
+
+    Args:
+        known: People, as kept when they were last linked.
+        space: What cosines meant then.
+        voices: Of recordings that were not linked yet, in that space.
+        is_seed: Which of them may be a person of their own.
+        options: As in ``link_speakers``.
+    """
+    count = len(known.precision)
+    seeds, short = np.flatnonzero(is_seed), np.flatnonzero(~is_seed)
+    fresh = voices.take(seeds)
+    clusters = Clusters(
+        groups=VoiceGroups.restored(known, space.scale).extended(fresh.vectors, fresh.noise),
+        company=Company([*(set() for _ in range(count)), *map(set, fresh.chunks)], options.together_nats),
+        part_of=np.arange(count + len(seeds)),
+    )
+    _merge_new(clusters, known, fresh.vectors, options)
+    group = np.full(len(voices), -1)
+    group[seeds] = clusters.part_of[count:]
+    group[short] = attach(clusters, voices.take(short), same_nats=options.same_nats)
+    sureness = {"same_nats": options.same_nats, "softness": options.softness}
+    certainty = certainty_of(
+        voices,
+        seeds,
+        count + np.arange(len(seeds)),
+        group,
+        clusters,
+        **sureness,
+    )
+    rows = clusters.alive()
+    return Addition(
+        group=group,
+        is_seed=is_seed,
+        became=clusters.part_of[:count],
+        certainty=certainty,
+        rivals=rivals_of(clusters, np.unique(group[group >= 0]), **sureness),
+        groups=clusters.groups.kept(rows),
+        rows=rows,
+    )
+
+
+def _merge_new(clusters: Clusters, known: KnownGroups, fresh: FloatArray, options: LinkOptions) -> None:
+    """Merge new voices with each other and with known people; then those whom they joined with others."""
+    count = len(known.precision)
+    near, _ = nearest(fresh, normalised(known.sums), _CANDIDATES)
+    voice = count + np.repeat(np.arange(len(fresh)), near.shape[1])
+    one, other = near_pairs(fresh, count + np.arange(len(fresh)))
+    merge(clusters, np.r_[voice, one], np.r_[near.ravel(), other], options.same_nats)
+    alive = clusters.alive()
+    touched = np.unique(clusters.part_of[count:])
+    near, _ = nearest(clusters.centres(touched), clusters.centres(alive), _CANDIDATES)
+    merge(clusters, np.repeat(touched, near.shape[1]), alive[near.ravel()], options.same_nats)

@@ -1,0 +1,178 @@
+"""The space in which voices of different recordings are compared: less the mean voice, less the room, on one scale.
+
+What all voices of an archive share says nothing about who speaks, and what the voices of one recording share is mostly
+its room and microphone. How much there is of both, how strangers' cosines spread and how near one person comes to
+itself in two rooms is counted in the archive: over voices of one recording, who are certainly different people, and
+over people as far as they are known. Few people say little; until then a prior counts (``tasks.linking.voices``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from storage.records import FloatArray
+from tasks.linking.evidence import VoiceScale
+from tasks.linking.quality import noise_for, shape_of
+from tasks.linking.voices import IntArray, ScoreArray, VoicePrior, normalised, sums_by
+
+_HALF_PEOPLE = 2.0
+"""With so many people besides the first, half of the mean voice is taken out."""
+_PRIOR_PEOPLE = 20.0
+"""What the prior knows of cosines weighs like so many people."""
+_PRIOR_RECORDINGS = 10.0
+"""What the prior knows of rooms weighs like so many recordings."""
+_PRIOR_RETURNING = 10.0
+"""What the prior knows of one person's cosines weighs like so many people heard in several recordings."""
+_SPACING = (1, 7, 61, 331, 1_009, 2_003)
+"""Voices so far apart in their order are compared, to see strangers."""
+_LEAST_DIMENSIONS, _MOST_DIMENSIONS = 5.0, 1_000.0
+_MOST_ROOM = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VoiceSpace:
+    """What to take out of vectors, and what remains."""
+
+    mean: FloatArray
+    """Part of the mean voice, shape ``(dim,)``."""
+    room: float
+    """Share of a voice's variance that is its room's."""
+    scale: VoiceScale
+    """Of cosines in this space."""
+    noise: float
+    """Variance of a voice of quality 1, that of persons being 1."""
+
+    def project(self, vectors: FloatArray, recording: IntArray) -> FloatArray:
+        """Return unit vectors of this space; a vector that is all mean and room, which nothing tells apart, is 0.
+
+        Args:
+            vectors: Finite unit rows, shape ``(n, dim)``; all voices of a recording together, for they tell its room.
+            recording: Of each, numbers from 0.
+        """
+        rows = vectors - self.mean
+        count = int(recording.max(initial=-1)) + 1
+        voices = np.maximum(np.bincount(recording, minlength=count), 1)
+        known = self.room / (self.room + (1 - self.room) / voices)
+        rooms = (sums_by(recording, rows, count) * (known / voices)[:, None]).astype(np.float32)
+        rows -= rooms[recording]
+        return np.nan_to_num(normalised(rows), copy=False, nan=0.0)
+
+
+def prior_space(dim: int, prior: VoicePrior) -> VoiceSpace:
+    """Return the space in which nothing is taken out, and what the prior says of it."""
+    scale = VoiceScale(offset=prior.strangers, dimensions=prior.dimensions)
+    return VoiceSpace(mean=np.zeros(dim, np.float32), room=0.0, scale=scale, noise=_prior_noise(prior))
+
+
+def fit_space(
+    vectors: FloatArray, quality: FloatArray, recording: IntArray, people: IntArray, prior: VoicePrior
+) -> VoiceSpace:
+    """Return the space that an archive suggests.
+
+    Args:
+        vectors: One finite unit vector per local speaker, sorted by recording, shape ``(n, dim)``.
+        quality: Of each (``tasks.linking.quality``).
+        recording: Number of each one's recording.
+        people: Number of each one's person, as far as is known, counted from 0 without gaps.
+        prior: Of the model.
+    """
+    n_people = int(people.max()) + 1
+    share = (n_people - 1) / (n_people - 1 + _HALF_PEOPLE)
+    sizes = np.bincount(people, minlength=n_people)
+    means = sums_by(people, vectors, n_people) / sizes[:, None]
+    mean = (share * means.mean(axis=0)).astype(np.float32)
+    left = prior.centred(share)
+    room = _room_share(normalised(vectors - mean), recording, people, left)
+    bare = VoiceSpace(mean=mean, room=room, scale=VoiceScale(offset=0.0, dimensions=1.0), noise=1.0)
+    rows = bare.project(vectors, recording)
+    scale = _scale(_stranger_cosines(rows, recording, people), n_people, left)
+    noise = _noise(rows, quality, recording, people, scale, left)
+    return VoiceSpace(mean=mean, room=room, scale=scale, noise=noise)
+
+
+def _prior_noise(prior: VoicePrior) -> float:
+    return noise_for((prior.same - prior.strangers) / (1 - prior.strangers))
+
+
+def _stranger_cosines(rows: FloatArray, recording: IntArray, people: IntArray) -> ScoreArray:
+    """Return cosines of different people in different recordings."""
+    found = [np.empty(0)]
+    for step in _SPACING:
+        one, other = np.arange(len(rows) - step), np.arange(step, len(rows))
+        apart = (recording[one] != recording[other]) & (people[one] != people[other])
+        found.append(np.einsum("ij,ij->i", rows[one[apart]], rows[other[apart]], dtype=np.float64))
+    return np.concatenate(found)
+
+
+def _room_share(rows: FloatArray, recording: IntArray, people: IntArray, left: VoicePrior) -> float:
+    """Return how much nearer strangers are in one room than in two."""
+    one, other = np.arange(len(rows) - 1), np.arange(1, len(rows))
+    together = (recording[one] == recording[other]) & (people[one] != people[other])
+    roommates = np.einsum("ij,ij->i", rows[one[together]], rows[other[together]], dtype=np.float64)
+    strangers = _stranger_cosines(rows, recording, people)
+    expected = (left.roommates - left.strangers) / (1 - left.strangers)
+    if not len(roommates) or not len(strangers):
+        return expected
+    found = (roommates.mean() - strangers.mean()) / (1 - strangers.mean())
+    n_recordings = len(np.unique(recording[one[together]]))
+    trust = n_recordings / (n_recordings + _PRIOR_RECORDINGS)
+    return float(np.clip(trust * found + (1 - trust) * expected, 0.0, _MOST_ROOM))
+
+
+def _scale(strangers: ScoreArray, n_people: int, left: VoicePrior) -> VoiceScale:
+    if not len(strangers):
+        return VoiceScale(offset=left.strangers, dimensions=left.dimensions)
+    trust = n_people / (n_people + _PRIOR_PEOPLE)
+    # Strangers can be further apart than at random, where few share a mean or a room that was taken out; not nearer.
+    offset = float(np.clip(trust * strangers.mean() + (1 - trust) * left.strangers, 0.0, 0.95))
+    spread = (trust * strangers.var() + (1 - trust) * (1 - left.strangers) ** 2 / left.dimensions) / (1 - offset) ** 2
+    return VoiceScale(offset=offset, dimensions=float(np.clip(1 / spread, _LEAST_DIMENSIONS, _MOST_DIMENSIONS)))
+
+
+def _noise(
+    rows: FloatArray,
+    quality: FloatArray,
+    recording: IntArray,
+    people: IntArray,
+    scale: VoiceScale,
+    left: VoicePrior,
+) -> float:
+    """Return the noise that explains how near people come to themselves in several recordings.
+
+    A person's mean cosine over pairs of its voices is expected to be the mean product of ``1 / sqrt(1 + noise)``.
+    """
+    sizes = np.bincount(people)
+    recordings = np.bincount(np.unique(np.stack([people, recording]), axis=1)[0], minlength=len(sizes))
+    returning = np.flatnonzero((sizes > 1) & (recordings == sizes))
+    expected = _prior_noise(left)
+    if not len(returning):
+        return expected
+    place = np.full(len(sizes), -1)
+    place[returning] = np.arange(len(returning))
+    some = np.flatnonzero(place[people] >= 0)
+    who, n = place[people[some]], sizes[returning]
+    pairs = n * (n - 1)
+    sums = sums_by(who, rows[some], len(returning))
+    found = scale.centred((np.einsum("ij,ij->i", sums, sums) - n) / pairs).mean()
+    shape = shape_of(quality[some])
+
+    def predicted(noise: float) -> float:
+        reliability = 1 / np.sqrt(1 + noise * shape)
+        total, squares = np.bincount(who, reliability), np.bincount(who, reliability**2)
+        return float(((total**2 - squares) / pairs).mean())
+
+    trust = len(returning) / (len(returning) + _PRIOR_RETURNING)
+    goal = trust * found + (1 - trust) * predicted(expected)
+    return _solve(predicted, float(goal))
+
+
+def _solve(predicted: Callable[[float], float], goal: float) -> float:
+    """Return the noise at which a falling function reaches the goal."""
+    low, high = 1e-3, 30.0
+    for _ in range(40):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if predicted(middle) > goal else (low, middle)
+    return high
