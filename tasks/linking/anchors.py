@@ -57,6 +57,11 @@ def voice_at(anchor: VoiceAnchor, turns: Iterable[Row]) -> VoiceKey | None:
     return voice_key(min(near, key=lambda one: one[0])[1]) if near else None
 
 
+def own_key(anchor: VoiceAnchor) -> VoiceKey:
+    """Return the voice that an anchor was made of, by its own recipe."""
+    return anchor.recording_id, anchor.channel, anchor.chunk_index, anchor.label
+
+
 def find_voices(
     lake: Lake, state: LakeState, recipes: Mapping[str, str], anchors: Collection[VoiceAnchor]
 ) -> dict[VoiceAnchor, VoiceKey]:
@@ -71,7 +76,7 @@ def find_voices(
     found, moved = {}, defaultdict(list)
     for anchor in anchors:
         if recipes.get(anchor.recording_id) == anchor.recipe:
-            found[anchor] = (anchor.recording_id, anchor.channel, anchor.chunk_index, anchor.label)
+            found[anchor] = own_key(anchor)
         elif anchor.recording_id in recipes:
             moved[anchor.recording_id].append(anchor)
     turns = turns_of(lake, state, {recording_id: recipes[recording_id] for recording_id in moved})

@@ -63,15 +63,21 @@ class SetAside:
         return f"the {self.against} says that some of these voices are {says}"
 
 
-def constrain(decided: Sequence[DecidedRows]) -> tuple[Constraints, tuple[SetAside, ...]]:
-    """Return the constraints of decisions, oldest first, and the decisions that were set aside.
+def constrain(
+    decided: Sequence[DecidedRows], forgotten: IntArray | None = None
+) -> tuple[Constraints, tuple[SetAside, ...]]:
+    """Return the constraints of decisions, and the decisions that were set aside.
 
     Whether a decision counts depends on the earlier ones alone.
+
+    Args:
+        decided: Decisions, oldest first.
+        forgotten: Rows whose voice nobody may use; decisions say nothing of them.
     """
-    forgotten = frozenset(row for one in decided if one.decision.kind == "forget" for row in one.ours.tolist())
+    gone: _Rows = frozenset() if forgotten is None else frozenset(forgotten.tolist())
     known, set_aside = _Known(), []
     for one in decided:
-        claim = _claim(one, forgotten)
+        claim = _claim(one, gone)
         if claim.ours & claim.theirs:
             set_aside.append(SetAside(decision=one.decision, against=None))
         elif (denying := known.denying(claim)) is not None:
@@ -83,7 +89,7 @@ def constrain(decided: Sequence[DecidedRows]) -> tuple[Constraints, tuple[SetAsi
     constraints = Constraints(
         together=tuple(_array(group) for group in known.groups()),
         apart=tuple((_array(ours), _array(theirs)) for ours, theirs in known.apart()),
-        forgotten=_array(forgotten),
+        forgotten=_array(gone),
     )
     return constraints, tuple(set_aside)
 
@@ -98,8 +104,8 @@ class _Claim:
     """Not one of these is one person with any of ours."""
 
 
-def _claim(one: DecidedRows, forgotten: _Rows) -> _Claim:
-    ours, theirs = (frozenset(rows.tolist()) - forgotten for rows in (one.ours, one.theirs))
+def _claim(one: DecidedRows, gone: _Rows) -> _Claim:
+    ours, theirs = (frozenset(rows.tolist()) - gone for rows in (one.ours, one.theirs))
     if one.decision.kind == "merge":
         return _Claim(together=ours | theirs)
     if one.decision.kind == "split":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,13 @@ from tasks.linking.anchors import VoiceKey, find_voices
 from tasks.linking.constraints import Constraints, DecidedRows, SetAside, constrain
 from tasks.linking.local import LocalSpeakers
 from tasks.linking.voices import IntArray
+from tasks.linking.whereabouts import all_voices
 from tasks.select import SelectedRecording
 
 _KEY_COLUMNS = ["recording_id", "channel", "chunk_index", "label"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decided:
     """The decisions that stand, and where their voices are in a lake as it is shown now."""
 
@@ -31,16 +31,8 @@ class Decided:
     """All that was decided or taken back until now."""
     voices: Mapping[VoiceAnchor, VoiceKey]
     """The voice of each anchor that is not lost."""
-
-    @cached_property
-    def forgotten(self) -> Mapping[VoiceKey, str]:
-        """speaker_id of each voice that nobody may use, as it was when the person was forgotten."""
-        return {
-            self.voices[anchor]: decision.speaker_id
-            for decision in self.log.of_kind("forget")
-            for anchor in decision.ours
-            if anchor in self.voices
-        }
+    forgotten: Mapping[VoiceKey, str]
+    """speaker_id of each voice that nobody may use, as it was when the person was forgotten."""
 
     def forget(self, labels: pa.Table) -> tuple[pa.Table, int]:
         """Return fingerprints without the vectors of forgotten voices, and how many of these still had one.
@@ -66,9 +58,11 @@ class Decided:
             labels: facts ``fingerprints`` of one model, in the order in which ``local`` was made of them.
             local: their local speakers.
         """
-        label_row = _rows_of(labels, set(self.voices.values())) if self.voices else {}
+        wanted = {*self.voices.values(), *self.forgotten}
+        label_row = _rows_of(labels, wanted) if wanted else {}
         row = {key: int(local.of_label[at]) for key, at in label_row.items()}
-        return constrain([decided_rows(one, self.voices, row) for one in self.log.standing])
+        forgotten = _sorted({row[key] for key in self.forgotten if key in row})
+        return constrain([decided_rows(one, self.voices, row) for one in self.log.standing], forgotten)
 
     def rows(self, set_aside: Sequence[SetAside]) -> list[dict[str, Any]]:
         """Return what became of each decision, for the whole ``decided``.
@@ -109,7 +103,14 @@ def find_decided(lake: Lake, state: LakeState, recipes: Mapping[str, str]) -> De
     known = event_ids(lake)
     log = read_log(lake) if known else DecisionLog(decisions=(), undone=frozenset())
     anchors = {anchor for one in log.standing for anchor in (*one.ours, *one.theirs)}
-    return Decided(log=log, event_ids=known, voices=find_voices(lake, state, recipes, anchors))
+    return Decided(
+        log=log,
+        event_ids=known,
+        voices=find_voices(lake, state, recipes, anchors),
+        forgotten={
+            key: one.speaker_id for one in log.of_kind("forget") for key in all_voices(lake, state, recipes, one.ours)
+        },
+    )
 
 
 def decided_rows(

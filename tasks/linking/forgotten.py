@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.decisions import DecisionLog, VoiceAnchor, forget_name, read_log
+from storage.decisions import Decision, DecisionLog, forget_name, read_log
 from storage.enrolled import delete_clips, delete_stray_clips
 from storage.lake import Lake, LakeState
 from storage.memory import VOICES_FOLDER
-from tasks.linking.anchors import Row, VoiceKey, voice_at, voice_key
+from tasks.linking.anchors import Row, VoiceKey, own_key, voice_key
 from tasks.linking.decided import without_vectors
+from tasks.linking.whereabouts import turns_then, voices_within
 
 _FOLDERS = ("facts/fingerprints", "published/fingerprints")
 _COLUMNS = ["recording_id", "channel", "chunk_index", "label", "start_ms", "turn_ms"]
@@ -62,10 +63,9 @@ def erase_forgotten(lake: Lake, state: LakeState) -> Erased:
         lake.store.delete(f"{VOICES_FOLDER}/{name}")  # the next link makes it anew
     n_enrolments = _forget_enrolments(lake, log, speaker_ids)
     n_names = lake.forget_names(speaker_ids)
-    anchors = {anchor for one in tombstones for anchor in one.ours}
     n_fingerprints, files = 0, set[str]()
     for _ in range(_MOST_PASSES):  # again, since somebody else may have written an older version of a file meanwhile
-        found = _erase_vectors(lake, state, anchors)
+        found = _erase_vectors(lake, state, tombstones)
         if not found:
             break
         n_fingerprints += sum(found.values())
@@ -96,9 +96,9 @@ def _forget_enrolments(lake: Lake, log: DecisionLog, speaker_ids: Collection[str
     return n_deleted
 
 
-def _erase_vectors(lake: Lake, state: LakeState, anchors: Collection[VoiceAnchor]) -> dict[str, int]:
+def _erase_vectors(lake: Lake, state: LakeState, tombstones: Sequence[Decision]) -> dict[str, int]:
     """Return how many vectors were taken out of which files."""
-    marks = _marks(lake, state, anchors)
+    marks = _marks(lake, state, tombstones)
     if not marks:
         return {}
     recordings = pa.array(sorted({mark[0] for mark in marks}), pa.string())
@@ -121,25 +121,22 @@ def _are_marked(rows: pa.Table, marks: Collection[_Mark]) -> list[bool]:
     return [row in known for row in zip(*columns.values(), strict=True)]
 
 
-def _marks(lake: Lake, state: LakeState, anchors: Collection[VoiceAnchor]) -> set[_Mark]:
+def _marks(lake: Lake, state: LakeState, tombstones: Sequence[Decision]) -> set[_Mark]:
     """Return the marks of forgotten voices in all turns that were ever made of their recordings."""
-    anchors_of: dict[str, list[VoiceAnchor]] = defaultdict(list)
-    for anchor in anchors:
-        anchors_of[anchor.recording_id].append(anchor)
+    recordings = {anchor.recording_id for one in tombstones for anchor in one.ours}
+    all_turns = _all_turns(lake, state, recordings)
     marks: set[_Mark] = set()
-    for (recording_id, recipe, _), turns in _all_turns(lake, state, anchors_of.keys()).items():
-        voices = {_voice(anchor, recipe, turns) for anchor in anchors_of[recording_id]}
-        for key, rows in _by_voice(turns).items():
-            if key in voices:
-                start_ms = min(row["start_ms"] for row in rows)
-                marks.add((*key, start_ms, sum(row["end_ms"] - row["start_ms"] for row in rows)))
+    for tombstone in tombstones:
+        theirs = turns_then(lake, state, tombstone.ours)
+        own = {(anchor.recipe, own_key(anchor)) for anchor in tombstone.ours}
+        for (recording_id, recipe, _), turns in all_turns.items():
+            voices = voices_within(turns, theirs.get(recording_id, ()))
+            marks |= {
+                (*key, min(row["start_ms"] for row in rows), sum(row["end_ms"] - row["start_ms"] for row in rows))
+                for key, rows in _by_voice(turns).items()
+                if key in voices or (recipe, key) in own
+            }
     return marks
-
-
-def _voice(anchor: VoiceAnchor, recipe: str, turns: Sequence[Row]) -> VoiceKey | None:
-    if anchor.recipe == recipe:
-        return anchor.recording_id, anchor.channel, anchor.chunk_index, anchor.label
-    return voice_at(anchor, turns)
 
 
 def _by_voice(turns: Sequence[Row]) -> Mapping[VoiceKey, list[Row]]:

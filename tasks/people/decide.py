@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from storage.catalog import open_catalog
 from storage.decisions import Decision, DecisionKind, new_decision, read_log, record_decision, record_undo
 from storage.errors import ConfigError
 from storage.lake import Lake, LakeState
-from tasks.linking.anchors import PublishedVoices, anchors_of, published_voices
+from tasks.linking.anchors import PublishedVoices, anchors_of, own_key, published_voices
 from tasks.linking.constraints import DecidedRows, constrain
 from tasks.linking.decided import decided_rows, find_decided
 from tasks.people.who import known_speakers
@@ -116,11 +118,11 @@ def _two_speakers(lake: Lake, state: LakeState, one: str, other: str) -> tuple[s
 def _recordings(lake_url: str, sources: Sequence[str]) -> set[str]:
     with open_catalog(lake_url) as catalog:
         found = catalog.execute("SELECT source, recording_id FROM sources WHERE source IN ?", [list(sources)])
-        of_source = dict(found.fetchall())
-    unknown = sorted(set(sources) - of_source.keys())
+        rows = found.fetchall()  # two archives may have a source of the same name
+    unknown = sorted(set(sources) - {source for source, _ in rows})
     if unknown:
         raise ConfigError(f"recording {unknown[0]!r}", "is not in the lake", "see the view sources")
-    return set(of_source.values())
+    return {recording_id for _, recording_id in rows}
 
 
 def _decide(
@@ -150,14 +152,10 @@ def _refuse_contradiction(lake: Lake, state: LakeState, voices: PublishedVoices,
     number = {local: row for row, local in enumerate(voices.speaker_of)}
     row = {key: number[local] for key, local in voices.local_of.items()}
     standing: list[DecidedRows] = [decided_rows(one, decided.voices, row) for one in decided.log.standing]
-    found = {
-        anchor: (anchor.recording_id, anchor.channel, anchor.chunk_index, anchor.label)
-        for anchor in (*new.ours, *new.theirs)
-    }
-    _, set_aside = constrain([*standing, decided_rows(new, found, row)])
+    found = {anchor: own_key(anchor) for anchor in (*new.ours, *new.theirs)}
+    forgotten = np.array([row[key] for key in decided.forgotten if key in row], dtype=np.int64)
+    _, set_aside = constrain([*standing, decided_rows(new, found, row)], forgotten)
     for one in set_aside:
         if one.decision is new:
-            against = one.against.decision_id if one.against else ""
-            raise ConfigError(
-                f"decision to {new.kind}", one.reason, f"if that is wrong: voxlake speakers undo LAKE {against}"
-            )
+            remedy = f"if that is wrong: voxlake speakers undo LAKE {one.against.decision_id}" if one.against else ""
+            raise ConfigError(f"decision to {new.kind}", one.reason, remedy)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.local import relink
-from storage.decisions import VoiceAnchor, new_decision, read_log, record_decision
+from storage.decisions import new_decision, read_log, record_decision
 from storage.enrolled import enrolled_voices, read_clips
 from storage.errors import ConfigError
 from storage.lake import Lake
@@ -26,12 +26,15 @@ from tasks.people.forget import forget_speaker
 from tasks.people.lists import decision_rows, name_person, speaker_rows
 from tasks.people.show import show_speaker
 from tasks.people.who import find_speaker, known_speakers
-from tasks.plan import latest_plan, plan_run
+from tasks.plan import latest_plan, plan_run, write_plan
 from tasks.recipes import RecipeBook
+from tasks.run_shard import run_shard
 from tasks.select import select_recordings
 from tasks.spec import EngineChoice
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 from tests.tones import spoken, tone_clip
+
+CANONICAL = [(name, "ascending") for name in ("recording_id", "channel", "chunk_index", "label")]
 
 
 @pytest.fixture
@@ -54,30 +57,36 @@ def speaker_of(lake, voice_hz, source="%"):
     return speaker_id
 
 
-def decided_now(lake):
-    """Return the decisions as the link stage would find them, its fingerprints, and their published local speakers."""
+def voice_of(vector):
+    """Return the tone in Hz that a fingerprint is of; None where there is none."""
+    return None if vector is None else 100 * int(np.argmax(vector)) + 200
+
+
+def found_decisions(lake):
+    """Return the decisions as the link stage would find them, and its fingerprints."""
     opened = Lake(lake)
     state = opened.state()
     selected = select_recordings(opened, state, latest_plan(lake))
-    order = [(name, "ascending") for name in ("recording_id", "channel", "chunk_index", "label")]
     keys = [key for one in selected for key in one.keys("fingerprint")]
-    labels = opened.facts("fingerprints", state, keys).sort_by(order)
-    rows = opened.whole(state.publication, "local_speakers").sort_by(order).to_pylist()
+    labels = opened.facts("fingerprints", state, keys).sort_by(CANONICAL)
+    return read_decided(opened, state, selected), labels
+
+
+def decided_now(lake):
+    """Return the same, and the local speakers as they are published."""
+    opened = Lake(lake)
+    rows = opened.whole(opened.latest_publication(), "local_speakers").sort_by(CANONICAL).to_pylist()
     names = [(row["recording_id"], row["local_speaker"]) for row in rows]
     number = {name: row for row, name in enumerate(sorted(set(names)))}
-    local = SimpleNamespace(of_label=np.array([number[name] for name in names]))
-    return read_decided(opened, state, selected), labels, local
+    return *found_decisions(lake), SimpleNamespace(of_label=np.array([number[name] for name in names]))
 
 
 def constrained_voices(lake):
     """Return what the decisions say of voices, in Hz, whatever rows they have."""
     decided, labels, local = decided_now(lake)
     constraints, set_aside = decided.constraints(labels, local)
-    heard = {
-        int(row): 100 * int(np.argmax(vector)) + 200
-        for row, vector in zip(local.of_label, labels["vector"].to_pylist(), strict=True)
-        if vector is not None
-    }
+    vectors = labels["vector"].to_pylist()
+    heard = {int(row): voice_of(vector) for row, vector in zip(local.of_label, vectors, strict=True) if vector}
 
     def in_hz(rows):
         return sorted(heard[row] for row in rows.tolist())
@@ -257,7 +266,7 @@ def test_a_clip_becomes_the_voice_of_somebody_new(lake, clips):
     (voice,) = enrolled_voices(Lake(lake))
     assert voice.speaker_id == enrolment.decision.speaker_id
     assert voice.model == RecipeBook(latest_plan(lake).spec).embedder_model()
-    assert int(np.argmax(voice.vector)) == (900 - 200) // 100
+    assert voice_of(voice.vector) == 900
     assert 10_000 < voice.speech_ms < 14_000
     assert len(enrolment.problems) == 1
     assert "short.wav" in enrolment.problems[0]
@@ -315,8 +324,7 @@ def all_vectors(lake):
     for path in sorted(Path(lake).rglob("*.parquet")):
         table = pq.ParquetFile(path).read()
         if "vector" in table.column_names:
-            vectors = [vector for vector in table["vector"].to_pylist() if vector is not None]
-            found += [(path.name, 100 * int(np.argmax(vector)) + 200) for vector in vectors]
+            found += [(path.name, voice_of(vector)) for vector in table["vector"].to_pylist() if vector]
     return found
 
 
@@ -381,6 +389,36 @@ def test_files_of_a_run_that_was_killed_are_erased_too(lake):
     assert [voice for _, voice in all_vectors(lake) if voice == 1500]
 
 
+def test_somebody_is_forgotten_in_every_chunk_whatever_chunks_there_were(long_archive, tmp_path):
+    lake, small = str(tmp_path / "lake"), ChunkOptions(target_ms=10_000, max_ms=12_500, min_ms=2_000)
+    run_whole(fake_spec(long_archive, lake, chunking=small))
+    run_whole(fake_spec(long_archive, lake))
+    assert len([voice for _, voice in all_vectors(lake) if voice == 300]) > 10
+    forgotten = forget_speaker(lake, speaker_of(lake, 300))
+    assert len(forgotten.decision.ours) == 1
+    assert {voice for _, voice in all_vectors(lake)} == {900, 1500}
+
+
+def test_new_facts_of_somebody_who_was_forgotten_are_found_in_every_chunk(long_archive, tmp_path):
+    lake, small = str(tmp_path / "lake"), ChunkOptions(target_ms=10_000, max_ms=12_500, min_ms=2_000)
+    run_whole(fake_spec(long_archive, lake))
+    forget_speaker(lake, speaker_of(lake, 300))
+    plan = plan_run(fake_spec(long_archive, lake, chunking=small))
+    write_plan(plan)
+    for index in range(len(plan.shards)):
+        run_shard(lake, plan.spec.run_id, index)
+    decided, labels = found_decisions(lake)
+    n_theirs = [voice_of(vector) for vector in labels["vector"].to_pylist()].count(300)
+    cleaned, n_vectors = decided.forget(labels)
+    assert n_vectors == n_theirs > 4
+    assert cleaned["vector"].null_count == labels["vector"].null_count + n_theirs
+    constraints, _ = decided.constraints(cleaned, SimpleNamespace(of_label=np.arange(len(labels))))
+    assert len(constraints.forgotten) == n_theirs
+    assert set(decided.forgotten.values()) == {decided.log.decisions[0].speaker_id}
+    assert erase_forgotten(Lake(lake), Lake(lake).state()).n_fingerprints == n_theirs
+    assert {voice for _, voice in all_vectors(lake)} == {900, 1500}
+
+
 def test_what_a_killed_writer_left_is_deleted_unless_it_may_be_at_work(lake):
     old, new = (Path(lake) / "facts" / "fingerprints" / f".tmp-{name}" for name in ("old", "new"))
     for path in (old, new):
@@ -390,22 +428,16 @@ def test_what_a_killed_writer_left_is_deleted_unless_it_may_be_at_work(lake):
     assert (old.exists(), new.exists()) == (False, True)
 
 
-def test_facts_of_the_first_versions_are_erased_too(lake):
-    for path in Path(lake).glob("facts/*/*.parquet"):
-        rows = pq.ParquetFile(path).read()
-        since = [name for name in ("start_ms", "turn_ms") if "vector" in rows.column_names]
-        since += ["flags"] if "is_exclusive" in rows.column_names else []
-        pq.write_table(rows.drop_columns(since), path)
-    state = Lake(lake).state()
-    ((recording_id,),) = query(lake, "SELECT recording_id FROM recordings WHERE source = 'rec 0.wav'")
-    decided = new_decision("forget", speaker_of(lake, 900))
-    ((at_ms, label),) = query(
-        lake, f"SELECT any_value(start_ms + 100), label FROM fingerprints WHERE recording_id = '{recording_id}' "
-        f"AND speaker_id = '{decided.speaker_id}' GROUP BY label"
-    )  # fmt: skip
-    anchor = VoiceAnchor(recording_id=recording_id, channel=0, at_ms=at_ms, chunk_index=0, label=label, recipe="before")
-    record_decision(Lake(lake), replace(decided, ours=(anchor,)))
-    assert erase_forgotten(Lake(lake), state).n_fingerprints == 2  # the fact, and what was published of it
+def test_facts_of_the_first_versions_are_erased_too(archive, tmp_path):
+    lake = str(tmp_path / "lake")
+    run_whole(fake_spec(archive, lake, diarizer=EngineChoice(name="fake", options={"max_gap_ms": 20})))
+    later_columns = {"fingerprints": ["start_ms", "turn_ms"], "turns": ["flags"]}
+    for table, columns in later_columns.items():
+        for path in (Path(lake) / "facts" / table).iterdir():
+            pq.write_table(pq.ParquetFile(path).read().drop_columns(columns), path)
+    run_whole(fake_spec(archive, lake))
+    forget_speaker(lake, speaker_of(lake, 900))
+    assert {voice for _, voice in all_vectors(lake)} == {300, 1500, 2100}
 
 
 def test_ids_that_were_merged_are_forgotten_with_their_names(lake):

@@ -1,0 +1,68 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.linking.whereabouts import voices_within
+
+
+def turn(start_ms, end_ms, label, *, channel=0, chunk_index=0, is_exclusive=True):
+    return {
+        "recording_id": "r",
+        "channel": channel,
+        "chunk_index": chunk_index,
+        "start_ms": start_ms,
+        "end_ms": end_ms,
+        "label": label,
+        "is_exclusive": is_exclusive,
+    }
+
+
+TURNS = st.lists(
+    st.builds(
+        lambda start, length, label: turn(start, start + length, label),
+        st.integers(0, 50_000),
+        st.integers(1, 5_000),
+        st.sampled_from("ABC"),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def labels_within(turns, theirs):
+    return {(key[2], key[3]) for key in voices_within(turns, theirs)}
+
+
+def test_a_person_is_found_in_every_chunk_of_other_turns():
+    theirs = [turn(0, 20_000, "A"), turn(30_000, 40_000, "A")]
+    now = [
+        turn(500, 9_000, "X", chunk_index=0),
+        turn(10_000, 19_000, "Y", chunk_index=1),
+        turn(20_500, 29_000, "Z", chunk_index=1),
+        turn(31_000, 42_000, "Z", chunk_index=2),
+    ]
+    assert labels_within(now, theirs) == {(0, "X"), (1, "Y"), (2, "Z")}
+
+
+def test_who_only_talks_over_somebody_is_not_them():
+    theirs = [turn(0, 10_000, "A", is_exclusive=False), turn(0, 10_000, "A")]
+    now = [
+        turn(1_000, 9_000, "B", is_exclusive=False),
+        turn(12_000, 14_000, "B", is_exclusive=False),
+        turn(12_000, 14_000, "B"),
+        turn(0, 10_000, "C", channel=1),
+    ]
+    assert labels_within(now, theirs) == set()
+
+
+@given(TURNS)
+def test_somebody_is_themselves_in_their_own_turns(turns):
+    for label in {one["label"] for one in turns}:
+        own = [one for one in turns if one["label"] == label]
+        assert labels_within(own, own) == {(0, label)}
+        share = sum(
+            any(row["start_ms"] <= ms < row["end_ms"] for row in own)
+            for other in turns
+            if other["label"] != label
+            for ms in range(other["start_ms"], other["end_ms"], 50)
+        )
+        assert share or labels_within([one for one in turns if one["label"] != label], own) == set()
