@@ -54,11 +54,8 @@ class Additions:
         news = by_model(labels)
         n_whole = sum(memory["spaces"]["n_voices"].to_pylist())
         n_since = len(self.published.links) - n_whole + len(labels)
-        if (
-            n_whole < _LEAST_WHOLE
-            or n_since > _MOST_GROWTH * n_whole
-            or not {model for model, _ in news} <= set(spaces)
-        ):
+        is_little = n_whole >= self.options.whole_below and n_since <= self.options.most_growth * n_whole
+        if not is_little or not {model for model, _ in news} <= set(spaces):
             return None
         voices = {model: memory["voices"].filter(pc.equal(memory["voices"]["model"], model)) for model in spaces}
         added = [self._link_model(model, rows, spaces[model], voices[model]) for model, rows in news]

@@ -91,6 +91,6 @@ def test_the_environment_is_read_as_shown(monkeypatch):
     monkeypatch.setenv("VOXLAKE_LINKING__SAME", "0.7")
     monkeypatch.setenv("VOXLAKE_TRANSCRIBER__OPTIONS", '{"max_states": 5000}')
     settings = load_settings(workers=4)
-    assert settings.linking.same == 0.7
+    assert settings.linking.same_nats == 0.7
     assert settings.transcriber.options == {"max_states": 5000}
     assert settings.workers == 4

@@ -114,14 +114,14 @@ def test_spec_crosses_processes_as_json():
 def test_a_setting_on_the_command_line_is_stronger_than_all_others(tmp_path, monkeypatch):
     file = write(tmp_path / "e.toml", "[linking]\nsame = 0.5\n[transcriber.options]\nx = 1\ny = 2\n")
     monkeypatch.setenv("VOXLAKE_LINKING__SAME", "0.6")
-    said = ["linking.same=0.7", "transcriber.options.y=a=b", "transcriber.name=other", "device=cpu"]
+    said = ["linking.same_nats=0.7", "transcriber.options.y=a=b", "transcriber.name=other", "device=cpu"]
     settings = load_settings(file, assigned=said)
-    assert settings.linking.same == 0.7
+    assert settings.linking.same_nats == 0.7
     assert (settings.transcriber.name, settings.transcriber.options) == ("other", {"x": 1, "y": "a=b"})
     assert settings.device == "cpu"
 
 
-@pytest.mark.parametrize("text", ["linking.same", "=1", "linking.=1", ".same=1"])
+@pytest.mark.parametrize("text", ["linking.same_nats", "=1", "linking.=1", ".same=1"])
 def test_what_is_no_assignment_is_refused(text):
     with pytest.raises(ConfigError, match="no assignment"):
         load_settings(assigned=[text])
