@@ -8,7 +8,6 @@ again, here or elsewhere, with or without Prefect's database. With nothing to do
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any, cast
 
 from prefect import flow
@@ -20,7 +19,7 @@ from flows.settings import build_spec, load_settings
 from storage.errors import ShardsLost
 from tasks import steps
 from tasks.plan import RunPlan, plan_run, read_plan
-from tasks.summary import RunSummary, archive_name, headline, plan_line, shard_title
+from tasks.summary import RunSummary, archive_name, artifact_key, headline, plan_line, shard_title
 from tasks.workers import hear_our_loggers, open_workers
 
 log = logging.getLogger(__name__)
@@ -82,8 +81,7 @@ def transcribe_archive(  # noqa: PLR0913, PLR0917 - each is a field of the form 
 
 
 def _carry_out(plan: RunPlan) -> RunSummary:
-    spec, name = plan.spec, archive_name(plan.spec.archive)
-    key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "archive"
+    spec, name, key = plan.spec, archive_name(plan.spec.archive), artifact_key(plan.spec.archive)
     log.info("%s", plan_line(plan))
 
     def submit(index: int) -> ShardFuture:

@@ -23,10 +23,11 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from storage.errors import is_transient
 from tasks.linking.lake import LinkReport, link_lake
+from tasks.linking.telling import link_page
 from tasks.publish import PublishReport, publish_lake
 from tasks.retries import RETRY_DELAYS_S
 from tasks.run_shard import ShardReport
-from tasks.summary import MOST_ROWS, RunSummary, headline, markdown, recording_rows, standing_failures
+from tasks.summary import MOST_ROWS, RunSummary, artifact_key, headline, markdown, recording_rows, standing_failures
 from tasks.take_shard import take_shard
 
 
@@ -61,6 +62,11 @@ def _transcribe_shard(lake: str, run_id: str, shard_index: int, title: str) -> S
 def _link(lake: str, run_id: str) -> LinkReport:
     """Find the same voices across all recordings of the lake."""
     report = link_lake(lake, run_id)
+    create_markdown_artifact(
+        link_page(lake, report),
+        key=f"{artifact_key(lake)}-speakers",
+        description=f"{report.n_speakers} speakers: {report.n_new} new, {report.n_grown} grown",
+    )
     get_run_logger().info(
         "%d speakers: %d new, %d merged, %d split; %d voices without a speaker",
         *(report.n_speakers, report.n_new, report.n_merged, report.n_split, report.n_unlinked),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,6 +114,15 @@ def recording_rows(lake_url: str, archive: str, most: int = MOST_ROWS) -> list[R
 def archive_name(url: str) -> str:
     """Return the last part of a URL or path, as people call an archive or a lake."""
     return public_url(url).rstrip("/").rsplit("/", 1)[-1] or "archive"
+
+
+def artifact_key(url: str) -> str:
+    """Return what begins the keys of Prefect's artifacts about an archive or a lake.
+
+    >>> artifact_key("s3://bucket/Radio Talks/")
+    'radio-talks'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", archive_name(url).lower()).strip("-") or "archive"
 
 
 def shard_title(name: str, index: int, plan: RunPlan) -> str:

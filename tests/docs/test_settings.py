@@ -88,7 +88,7 @@ def test_settings_files_are_read(block, tmp_path):
 
 
 def test_the_environment_is_read_as_shown(monkeypatch):
-    monkeypatch.setenv("VOXLAKE_LINKING__SAME", "0.7")
+    monkeypatch.setenv("VOXLAKE_LINKING__SAME_NATS", "0.7")
     monkeypatch.setenv("VOXLAKE_TRANSCRIBER__OPTIONS", '{"max_states": 5000}')
     settings = load_settings(workers=4)
     assert settings.linking.same_nats == 0.7

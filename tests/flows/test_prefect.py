@@ -69,7 +69,8 @@ def test_same_rows_as_without_prefect(archive, local_lake, tmp_path, transcribe)
     shards = [name for name in names if re.fullmatch(r"archive · shard \d+ of \d+ · \d+ recordings? · \d+ min", name)]
     assert len(shards) >= 3
     assert sorted({*names} - {*shards}) == ["link speakers", "publish lake"]
-    assert set(shown) == {f"archive-{kind}" for kind in ("summary", "recordings", "failures", "progress")}
+    kinds = {f"archive-{kind}" for kind in ("summary", "recordings", "failures", "progress")}
+    assert set(shown) == {*kinds, "lake-speakers"}
     assert "7 recordings" in shown["archive-summary"].description
     assert "broken.mp3" in str(shown["archive-failures"].data)
     assert float(shown["archive-progress"].data) == 100.0
@@ -129,8 +130,11 @@ def test_link_and_publish_on_their_own_change_nothing(archive, tmp_path, with_se
     lake = tmp_path / "lake"
     run_local(fake_spec(archive, lake))
     before, number = published_rows(lake), Lake(str(lake)).latest_publication().number
-    linked = link_speakers(str(lake))
-    assert linked.n_speakers > 0
+    state = link_speakers(str(lake), return_state=True)
+    assert state.result().n_speakers > 0
+    page = artifacts(state.state_details.flow_run_id)["lake-speakers"].data
+    assert all(word in page for word in ("| new |", "| grown |", "| merged |", "| split |", "| unlinked |"))
+    assert re.search(r"decision ┼─+\n", page)
     assert Lake(str(lake)).latest_publication().number == number
     assert publish_lake(str(lake)).number == number + 1
     assert publish_lake(str(lake)).number == number + 2

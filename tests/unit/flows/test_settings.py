@@ -112,8 +112,8 @@ def test_spec_crosses_processes_as_json():
 
 
 def test_a_setting_on_the_command_line_is_stronger_than_all_others(tmp_path, monkeypatch):
-    file = write(tmp_path / "e.toml", "[linking]\nsame = 0.5\n[transcriber.options]\nx = 1\ny = 2\n")
-    monkeypatch.setenv("VOXLAKE_LINKING__SAME", "0.6")
+    file = write(tmp_path / "e.toml", "[linking]\nsame_nats = 0.5\n[transcriber.options]\nx = 1\ny = 2\n")
+    monkeypatch.setenv("VOXLAKE_LINKING__SAME_NATS", "0.6")
     said = ["linking.same_nats=0.7", "transcriber.options.y=a=b", "transcriber.name=other", "device=cpu"]
     settings = load_settings(file, assigned=said)
     assert settings.linking.same_nats == 0.7
