@@ -48,7 +48,7 @@ class Additions:
             labels: facts ``fingerprints`` of the new recordings.
         """
         memory = self.published.memory
-        if memory is None or set(memory["spaces"]["basis"].to_pylist()) != {self.basis}:
+        if memory is None or set(memory["spaces"]["basis"].to_pylist()) != {self.basis_before}:
             return None
         spaces = {row["model"]: memory["spaces"].slice(at, 1) for at, row in enumerate(memory["spaces"].to_pylist())}
         news = by_model(labels)
