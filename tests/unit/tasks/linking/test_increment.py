@@ -14,7 +14,7 @@ OPTIONS = LinkOptions()
 
 def added(before, more):
     """People of rows that were there and of those that came, by the name of their group; and the addition."""
-    local, links, speakers = linked(before)
+    _, links, speakers = linked(before)
     known = links.found.clusters.alive()
     group = {int(links.found.speaker_of[row]): at for at, row in enumerate(known)}
     assert len(group) == len(known), "without decisions a person has one group"
