@@ -14,7 +14,7 @@ from tasks.linking.evidence import VoiceGroups, VoiceScale
 from tasks.linking.neighbours import nearest
 from tasks.linking.voices import IntArray, ScoreArray, normalised
 
-_NEIGHBOURS = 16
+_NEIGHBOURS = 10
 """Nearest voices, and groups, that are candidates for each."""
 _CANDIDATES = 4
 """Groups that a voice may be attached to."""
@@ -69,7 +69,7 @@ class Clusters:
 
     def alive(self) -> IntArray:
         """Return the groups that there are."""
-        return np.unique(self.part_of)
+        return np.flatnonzero(self.part_of == np.arange(len(self.part_of)))
 
     def people(self, groups: IntArray) -> IntArray:
         """Return the group that stands for the person of each group; -1 stays."""
