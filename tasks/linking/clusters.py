@@ -95,12 +95,13 @@ def cluster(voices: Voices, *, same_nats: float, together_nats: float) -> Cluste
         same_nats: What must speak for two being one besides that, in nats.
         together_nats: What must speak for it besides for each chunk in which both were heard.
     """
+    pairs = near_pairs(voices.vectors, np.arange(len(voices)))
     found = Clusters(
         groups=VoiceGroups(voices.vectors, voices.noise, voices.scale),
         company=Company([set(some) for some in voices.chunks], together_nats, voices.together, voices.apart),
         part_of=np.arange(len(voices)),
     )
-    merge(found, *near_pairs(voices.vectors, np.arange(len(voices))), same_nats)
+    merge(found, *pairs, same_nats)
     for _ in range(_ROUNDS):
         alive = found.alive()
         if not merge(found, *near_pairs(found.centres(alive), alive), same_nats):
