@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.records import FloatArray
-from tasks.engines.devices import n_cuda_devices
+from tasks.engines.devices import engine_errors, n_cuda_devices
 
 _BLOCK_SCORES = 500_000_000
 """Dot products held at once; 2 GB."""
@@ -29,7 +29,16 @@ def nearest_by_dot(
         vectors: shape ``(n, dim)``.
         count: how many of them, at most n.
         device: of torch.
+
+    Raises:
+        EngineOutOfMemory: the device's memory is too small, or in use.
+        EngineError: the device failed.
     """
+    with engine_errors("dot_search", f"comparing {len(queries)} vectors with {len(vectors)}"):
+        return _nearest(queries, vectors, count, device)
+
+
+def _nearest(queries: FloatArray, vectors: FloatArray, count: int, device: str) -> tuple[NDArray[np.int64], FloatArray]:
     import torch
 
     found = np.empty((len(queries), count), np.int64)
