@@ -14,7 +14,7 @@ from tasks.linking.evidence import VoiceGroups, VoiceScale
 from tasks.linking.neighbours import nearest
 from tasks.linking.voices import IntArray, ScoreArray, normalised
 
-_NEIGHBOURS = 10
+_NEIGHBOURS = 8
 """Nearest voices, and groups, that are candidates for each."""
 _CANDIDATES = 4
 """Groups that a voice may be attached to."""

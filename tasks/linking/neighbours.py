@@ -20,7 +20,7 @@ _EXACT = 3_000**2
 """Up to so many comparisons all are made."""
 _CELLS_PER_ROOT = 4
 """Number of cells, in square roots of the number of voices."""
-_PROBES = 24
+_PROBES = 16
 """Cells looked into."""
 
 
