@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tasks.linking.voices import LabelColumns
+from benchmarks.scoring import b_cubed
+from storage.records import SpeakerBounds
+from tasks.linking.constraints import Constraints
+from tasks.linking.local import LocalSpeakers, name_local_speakers
+from tasks.linking.speakers import LinkOptions, Links, link_speakers
+from tasks.linking.voices import COMMON_PRIOR, LabelColumns, VoicePrior
 
 DIM = 64
 
@@ -71,6 +77,25 @@ def archive(seed: int, *, n_recordings: int = 6, n_people: int = 5, n_chunks: in
                 rows.append(row(f"r{number}", f"L{place}", vector, chunk=chunk, ms=ms))
                 people.append(int(who))
     return rows, people
+
+
+def linked(
+    rows: Sequence[Row],
+    *,
+    prior: VoicePrior = COMMON_PRIOR,
+    options: LinkOptions | None = None,
+    constraints: Constraints | None = None,
+    bounds: Mapping[str, SpeakerBounds] | None = None,
+) -> tuple[LocalSpeakers, Links, list[int]]:
+    """Local speakers, their links, and the speaker of each row."""
+    local = name_local_speakers(columns(rows), prior, bounds=bounds)
+    links = link_speakers(local, prior, options=options, constraints=constraints)
+    return local, links, links.speaker[local.of_label].tolist()
+
+
+def agreement(groups: Sequence[object], truth: Sequence[object]) -> float:
+    """B-cubed F1 of two groupings of the same things; 1 where they are the same."""
+    return b_cubed(Counter((str(one), str(other)) for one, other in zip(groups, truth, strict=True))).f1
 
 
 def partition(groups: Sequence[int], names: Sequence[object]) -> set[frozenset[object]]:

@@ -161,14 +161,21 @@ def _calibrated(local: LocalSpeakers, rows: IntArray, prior: VoicePrior, options
 def _among(
     constraints: Constraints, rows: IntArray
 ) -> tuple[tuple[IntArray, ...], tuple[tuple[IntArray, IntArray], ...]]:
-    """Return people's word in places among rows, which are sorted; rows that are not there are left out."""
+    """Return people's word in places among rows, which are sorted; rows that are not there are left out.
+
+    What was said of somebody who is not there holds for those who were said to be the same person.
+    """
+    person = {row: group for group in constraints.together for row in group.tolist()}
 
     def places(some: IntArray) -> IntArray:
         found: IntArray = np.searchsorted(rows, some[np.isin(some, rows)])
         return found
 
+    def side(some: IntArray) -> IntArray:
+        return places(np.unique(np.concatenate([some, *(person[row] for row in some.tolist() if row in person)])))
+
     together = tuple(places(some) for some in constraints.together)
-    return together, tuple((places(ours), places(theirs)) for ours, theirs in constraints.apart)
+    return together, tuple((side(ours), side(theirs)) for ours, theirs in constraints.apart)
 
 
 def _numbered(group: IntArray, n_groups: int) -> tuple[IntArray, IntArray]:
