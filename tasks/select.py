@@ -105,11 +105,12 @@ def _names(
     lake: Lake, state: LakeState, plan: RunPlan, published: Mapping[str, SelectedRecording]
 ) -> dict[str, tuple[str, str]]:
     """Return archive and source of each recording."""
-    listed = {(archive_key(plan.spec), source.obj.source) for source in plan.listed}
+    archive = archive_key(plan.spec)
+    listed = {(archive, source.obj.source) for source in plan.listed}
     last_run = _last_run_of_archives(lake, state)
 
     def is_gone(sighting: Sighting) -> bool:
-        if sighting.archive == archive_key(plan.spec):
+        if sighting.archive == archive:
             return (sighting.archive, sighting.source) not in listed
         return sighting.archive in last_run and sighting.at < last_run[sighting.archive]
 

@@ -62,11 +62,19 @@ class _Pairs:
     def _scored(self, groups: VoiceGroups, one: IntArray, other: IntArray) -> tuple[IntArray, IntArray, ScoreArray]:
         low, high = np.minimum(one, other), np.maximum(one, other)
         apart = low != high
-        key = np.unique(low[apart] * self._count + high[apart])
-        one, other = np.divmod(key, self._count)
+        one, other = np.divmod(_distinct(low[apart] * self._count + high[apart]), self._count)
         score = groups.between(one, other)
         kept = score > self._worth
         return one[kept], other[kept], score[kept]
+
+
+def _distinct(numbers: IntArray) -> IntArray:
+    """Return each number once, sorted; sorting is the fastest way to many large numbers."""
+    numbers = np.sort(numbers)
+    is_new = np.ones(len(numbers), bool)
+    is_new[1:] = numbers[1:] != numbers[:-1]
+    distinct: IntArray = numbers[is_new]
+    return distinct
 
 
 def agglomerate(

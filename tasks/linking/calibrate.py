@@ -13,10 +13,10 @@ from tasks.linking.quality import noise_of
 from tasks.linking.space import VoiceSpace, fit_space, prior_space
 from tasks.linking.voices import BoolArray, IntArray, VoicePrior
 
-_FEWEST_VOICES, _MOST_VOICES = 2_500, 20_000
+_FEWEST_VOICES, _MOST_VOICES = 1_000, 20_000
 _SHARE = 10
 """Of large archives one voice in so many is enough, between those numbers."""
-_PASSES = 3
+_PASSES = 2
 
 
 def calibrate(

@@ -14,7 +14,7 @@ from tasks.linking.evidence import VoiceGroups, VoiceScale
 from tasks.linking.neighbours import nearest
 from tasks.linking.voices import IntArray, ScoreArray, normalised
 
-_NEIGHBOURS = 16
+_NEIGHBOURS = 8
 """Nearest voices, and groups, that are candidates for each."""
 _CANDIDATES = 4
 """Groups that a voice may be attached to."""
@@ -69,7 +69,7 @@ class Clusters:
 
     def alive(self) -> IntArray:
         """Return the groups that there are."""
-        return np.unique(self.part_of)
+        return np.flatnonzero(self.part_of == np.arange(len(self.part_of)))
 
     def people(self, groups: IntArray) -> IntArray:
         """Return the group that stands for the person of each group; -1 stays."""
@@ -95,12 +95,13 @@ def cluster(voices: Voices, *, same_nats: float, together_nats: float) -> Cluste
         same_nats: What must speak for two being one besides that, in nats.
         together_nats: What must speak for it besides for each chunk in which both were heard.
     """
+    pairs = near_pairs(voices.vectors, np.arange(len(voices)))
     found = Clusters(
         groups=VoiceGroups(voices.vectors, voices.noise, voices.scale),
         company=Company([set(some) for some in voices.chunks], together_nats, voices.together, voices.apart),
         part_of=np.arange(len(voices)),
     )
-    merge(found, *near_pairs(voices.vectors, np.arange(len(voices))), same_nats)
+    merge(found, *pairs, same_nats)
     for _ in range(_ROUNDS):
         alive = found.alive()
         if not merge(found, *near_pairs(found.centres(alive), alive), same_nats):

@@ -78,6 +78,31 @@ class _Totals:
         self.weights[rows], self.precision[rows], self.squares[rows] = totals.weights, totals.precision, totals.squares
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reading:
+    """What is compared: totals as far as they tell where the person is."""
+
+    stretch: ScoreArray
+    """By which dot products of the sum are to be multiplied."""
+    weights: ScoreArray
+    precision: ScoreArray
+    squares: ScoreArray
+    evidence: ScoreArray
+
+    def take(self, rows: IntArray) -> _Reading:
+        return _Reading(
+            self.stretch[rows], self.weights[rows], self.precision[rows], self.squares[rows], self.evidence[rows]
+        )
+
+    def put(self, rows: IntArray, reading: _Reading) -> None:
+        self.stretch[rows], self.weights[rows], self.precision[rows] = (
+            reading.stretch,
+            reading.weights,
+            reading.precision,
+        )
+        self.squares[rows], self.evidence[rows] = reading.squares, reading.evidence
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KnownGroups:
     """Groups as they are kept between runs, one row each."""
@@ -109,6 +134,7 @@ class VoiceGroups:
         self._totals = _totals(noise, scale)
         self._odd = _totals(_ODD_NOISE * noise, scale)
         self.sums = vectors * self._totals.weights[:, None].astype(np.float32)
+        self._read_anew()
 
     @classmethod
     def restored(cls, known: KnownGroups, scale: VoiceScale) -> VoiceGroups:
@@ -117,6 +143,7 @@ class VoiceGroups:
         groups.sums = known.sums.copy()
         groups.is_single = known.is_single.copy()
         groups._totals = _Totals(known.weights.copy(), known.precision.copy(), known.squares.copy())
+        groups._read_anew()
         return groups
 
     def kept(self, rows: IntArray) -> KnownGroups:
@@ -138,6 +165,7 @@ class VoiceGroups:
         groups.is_single = np.concatenate([self.is_single, more.is_single])
         groups.is_odd = np.concatenate([self.is_odd, more.is_odd])
         groups._totals, groups._odd = self._totals.with_(more._totals), self._odd.with_(more._odd)
+        groups._read_anew()
         return groups
 
     def __len__(self) -> int:
@@ -168,6 +196,7 @@ class VoiceGroups:
             of_group[touched] += np.add.reduceat(of_group[gone], first, axis=0)
         lengths = np.einsum("ij,ij->i", self.sums[touched], self.sums[touched]).astype(np.float64)
         self._totals.squares[touched] = lengths - self.scale.offset * self._totals.weights[touched] ** 2
+        self._usual.put(touched, _reading(self._totals.take(touched), self.scale))
 
     def joined_by(self, vectors: FloatArray, noise: ScoreArray, groups: IntArray) -> ScoreArray:
         """Return log-likelihood ratios of further voices, each with a group: one person against two.
@@ -179,11 +208,11 @@ class VoiceGroups:
         """
         found = np.empty(len(groups))
         for block in _blocks(len(groups)):
-            dots, whole = _dots(vectors[block], self.sums[groups[block]]), self._totals.take(groups[block])
+            dots, whole = _dots(vectors[block], self.sums[groups[block]]), self._usual.take(groups[block])
             usual, odd = (_totals(times * noise[block], self.scale) for times in (1.0, _ODD_NOISE))
             found[block] = np.logaddexp(
-                self._ratio(usual, whole, dots * usual.weights) + np.log1p(-_ODD),
-                self._ratio(odd, whole, dots * odd.weights) + np.log(_ODD),
+                self._ratio(_reading(usual, self.scale), whole, dots * usual.weights) + np.log1p(-_ODD),
+                self._ratio(_reading(odd, self.scale), whole, dots * odd.weights) + np.log(_ODD),
             )
         return found
 
@@ -210,44 +239,40 @@ class VoiceGroups:
             )
             own = voice.weights**2  # the dot product of the voice's weighted vector with itself
             odds = np.where(is_odd, np.log(_ODD), np.log1p(-_ODD))
-            found[block] = self._ratio(voice, rest, dots - own) + odds
+            found[block] = self._ratio(_reading(voice, self.scale), _reading(rest, self.scale), dots - own) + odds
         return found
 
     def _readings(self, one: IntArray, other: IntArray) -> ScoreArray:
         """Return the ratio with both as usual, with the first odd, and with the second odd, each with its odds."""
         dots = _dots(self.sums[one], self.sums[other])
-        first, second = self._totals.take(one), self._totals.take(other)
-        odd_first, odd_second = self._odd.take(one), self._odd.take(other)
-        single_first, single_second = self.is_single[one], self.is_single[other]
-        usual_first, usual_second = np.log1p(-_ODD * single_first), np.log1p(-_ODD * single_second)
-        with_odd_first = self._ratio(odd_first, second, dots * odd_first.weights / first.weights)
-        with_odd_second = self._ratio(first, odd_second, dots * odd_second.weights / second.weights)
-        return np.stack(
-            [
-                self._ratio(first, second, dots) + usual_first + usual_second,
-                np.where(single_first, with_odd_first + np.log(_ODD), -np.inf) + usual_second,
-                np.where(single_second, with_odd_second + np.log(_ODD), -np.inf) + usual_first,
-            ]
-        )
+        first, second = self._usual.take(one), self._usual.take(other)
+        is_single = self.is_single[one], self.is_single[other]
+        odds = [np.log1p(-_ODD) * single for single in is_single]
+        found = np.full((3, len(one)), -np.inf)
+        found[0] = self._ratio(first, second, dots) + odds[0] + odds[1]
+        for at, groups, others in ((0, one, second), (1, other, first)):
+            some = np.flatnonzero(is_single[at])
+            odd = self._ratio(self._odd_reading.take(groups[some]), others.take(some), dots[some])
+            found[at + 1, some] = odd + np.log(_ODD) + odds[1 - at][some]
+        return found
 
-    def _ratio(self, one: _Totals, other: _Totals, dots: ScoreArray) -> ScoreArray:
+    def _ratio(self, one: _Reading, other: _Reading, dots: ScoreArray) -> ScoreArray:
         """Return log-likelihood ratios of groups whose sums have those dot products."""
-        centred = dots - self.scale.offset * one.weights * other.weights
-        first, second = 1 / (1 + _DRIFT * one.precision), 1 / (1 + _DRIFT * other.precision)
-        precision_one, precision_other = one.precision * first, other.precision * second
-        squares_one, squares_other = one.squares * first**2, other.squares * second**2
-        together = self.scale.evidence(
-            squares_one + squares_other + 2 * centred * first * second, precision_one + precision_other
-        )
-        alone = self.scale.evidence(squares_one, precision_one) + self.scale.evidence(squares_other, precision_other)
-        ratio: ScoreArray = together - alone
+        centred = dots * (one.stretch * other.stretch) - self.scale.offset * (one.weights * other.weights)
+        together = self.scale.evidence(one.squares + other.squares + 2 * centred, one.precision + other.precision)
+        ratio: ScoreArray = together - one.evidence - other.evidence
         return ratio
+
+    def _read_anew(self) -> None:
+        self._usual = _reading(self._totals, self.scale)
+        self._odd_reading = _reading(self._odd, self.scale, self._odd.weights / self._totals.weights)
 
     def _settle(self, rows: IntArray) -> None:
         """Take some single voices for odd."""
         odd = self._odd.take(rows)
         self.sums[rows] *= (odd.weights / self._totals.weights[rows])[:, None].astype(np.float32)
         self._totals.put(rows, odd)
+        self._usual.put(rows, _reading(odd, self.scale))
         self.is_single[rows] = False
         self.is_odd[rows] = True
 
@@ -255,6 +280,25 @@ class VoiceGroups:
 def _totals(noise: ScoreArray, scale: VoiceScale) -> _Totals:
     return _Totals(
         weights=np.sqrt((1 + noise) / (1 - scale.offset)) / noise, precision=1 / noise, squares=(1 + noise) / noise**2
+    )
+
+
+def _reading(totals: _Totals, scale: VoiceScale, stretch: ScoreArray | float = 1.0) -> _Reading:
+    """Return what totals tell.
+
+    Args:
+        totals: Of groups.
+        scale: What cosines mean.
+        stretch: By which the sum is to be multiplied, to be that of these totals.
+    """
+    drifted = 1 / (1 + _DRIFT * totals.precision)
+    precision, squares = totals.precision * drifted, totals.squares * drifted**2
+    return _Reading(
+        stretch=stretch * drifted,
+        weights=totals.weights * drifted,
+        precision=precision,
+        squares=squares,
+        evidence=scale.evidence(squares, precision),
     )
 
 

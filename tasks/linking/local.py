@@ -6,7 +6,7 @@ else is in the archive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,10 @@ from tasks.linking.voices import IntArray, LabelColumns, VoicePrior, has_voice, 
 
 _LASTING = 0.0
 """Share of the noise that more speech of the same recording does not average away: within it, none."""
+
+
+_BLOCK_LABELS = 50_000
+"""Labels that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +103,15 @@ def name_local_speakers(
     """
     options = options or LocalLinkOptions()
     order = _canonical_order(labels)
-    vectors = normalised(labels.vectors)
-    quality = np.where(has_voice(vectors), quality_of(labels.speech_ms), 0.0)
-    place_of_row = np.empty(len(order), np.int64)
-    place_of_row[order] = np.arange(len(order))
-    group = _people(labels, vectors, quality, order, prior, bounds or {}, options)
-    return _table(labels, vectors, quality, order, group)
+    known = {
+        place: limits
+        for place, recording_id in enumerate(labels.recording_ids)
+        if (limits := (bounds or {}).get(recording_id, SpeakerBounds())) != SpeakerBounds()
+    }
+    pieces = [
+        _Labels(labels, rows).local_speakers(prior, known, options) for rows in _blocks(labels.recording[order], order)
+    ]
+    return _joined(labels, order, pieces)
 
 
 def _canonical_order(labels: LabelColumns) -> IntArray:
@@ -114,41 +121,103 @@ def _canonical_order(labels: LabelColumns) -> IntArray:
     return np.lexsort((label, labels.chunk_index, labels.channel, labels.recording)).astype(np.int64)
 
 
-def _people(
-    labels: LabelColumns,
-    vectors: FloatArray,
-    quality: FloatArray,
-    order: IntArray,
-    prior: VoicePrior,
-    bounds: Mapping[str, SpeakerBounds],
-    options: LocalLinkOptions,
-) -> IntArray:
-    """Return of each label the first label, in canonical order, of its person; both as places in that order."""
-    recording = labels.recording[order]
-    group = np.arange(len(order))
-    heard = np.flatnonzero(quality[order] > 0)
-    scale = VoiceScale(offset=prior.roommates, dimensions=prior.dimensions)
-    good = noise_for(float(scale.centred(np.array([prior.same_room]))[0]), _LASTING)
-    noise = noise_of(quality[order[heard]], good, _LASTING)
-    groups = VoiceGroups(vectors[order[heard]], noise, scale)
-    known = {
-        place: limits
-        for place, recording_id in enumerate(labels.recording_ids)
-        if (limits := bounds.get(recording_id, SpeakerBounds())) != SpeakerBounds()
-    }
-    apart = _Apart(labels.channel[order[heard]], labels.chunk_index[order[heard]], options.very_clear_nats)
-    is_free = ~np.isin(recording[heard], list(known))
-    one, other = _pairs_within(recording[heard], is_free)
-    part_of = agglomerate(groups, one, other, bar=options.same_nats, objection=apart.objection, merged=apart.merged)
-    for place, limits in known.items():
-        rows = np.flatnonzero(recording[heard] == place)
-        part_of[rows] = merge_within_bounds(groups, rows, limits, options.same_nats, apart.objection, apart.merged)
-    group[heard] = heard[_first_of_each(part_of)]
-    for place, limits in known.items():
-        if limits.max_speakers == 1:
+def _blocks(recording: IntArray, order: IntArray) -> Iterator[IntArray]:
+    """Return the order in pieces of whole recordings, so that memory follows the piece."""
+    low = 0
+    while low < len(order):
+        high = int(np.searchsorted(recording, recording[min(low + _BLOCK_LABELS, len(order)) - 1], side="right"))
+        yield order[low:high]
+        low = high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Piece:
+    """Local speakers of some recordings."""
+
+    of_label: IntArray
+    """In canonical order of the labels."""
+    recording: IntArray
+    number: IntArray
+    first_label: IntArray
+    speech_ms: IntArray
+    quality: FloatArray
+    vectors: FloatArray
+
+
+class _Labels:
+    """Labels of some recordings, in canonical order."""
+
+    def __init__(self, labels: LabelColumns, rows: IntArray) -> None:
+        self._rows = rows
+        self._recording, self._channel = labels.recording[rows], labels.channel[rows]
+        self._chunk, self._start_ms = labels.chunk_index[rows], labels.start_ms[rows]
+        self._speech_ms = labels.speech_ms[rows]
+        self._vectors = normalised(labels.vectors[rows])
+        self._quality = np.where(has_voice(self._vectors), quality_of(self._speech_ms), 0.0)
+
+    def local_speakers(
+        self, prior: VoicePrior, known: Mapping[int, SpeakerBounds], options: LocalLinkOptions
+    ) -> _Piece:
+        """Return the people of each recording.
+
+        Args:
+            prior: scale of the model's cosines.
+            known: numbers of speakers, by place of the recording.
+            options: what must speak for one person.
+        """
+        return self._piece(self._people(prior, known, options))
+
+    def _people(self, prior: VoicePrior, known: Mapping[int, SpeakerBounds], options: LocalLinkOptions) -> IntArray:
+        """Return of each label the first label of its person."""
+        group = np.arange(len(self._rows))
+        heard = np.flatnonzero(self._quality > 0)
+        recording = self._recording[heard]
+        groups = self._groups(heard, prior)
+        apart = _Apart(self._channel[heard], self._chunk[heard], options.very_clear_nats)
+        some = [place for place in np.unique(self._recording).tolist() if place in known]
+        one, other = _pairs_within(recording, ~np.isin(recording, some))
+        part_of = agglomerate(groups, one, other, bar=options.same_nats, objection=apart.objection, merged=apart.merged)
+        for place in some:
             rows = np.flatnonzero(recording == place)
-            group[rows] = rows[:1].repeat(len(rows))
-    return group
+            part_of[rows] = merge_within_bounds(
+                groups, rows, known[place], options.same_nats, apart.objection, apart.merged
+            )
+        group[heard] = heard[_first_of_each(part_of)]
+        for place in some:
+            if known[place].max_speakers == 1:
+                rows = np.flatnonzero(self._recording == place)
+                group[rows] = rows[0]
+        return group
+
+    def _groups(self, heard: IntArray, prior: VoicePrior) -> VoiceGroups:
+        scale = VoiceScale(offset=prior.roommates, dimensions=prior.dimensions)
+        good = noise_for(float(scale.centred(np.array([prior.same_room]))[0]), _LASTING)
+        return VoiceGroups(self._vectors[heard], noise_of(self._quality[heard], good, _LASTING), scale)
+
+    def _piece(self, group: IntArray) -> _Piece:
+        """Return the people, numbered by first appearance; ``group`` says of each label the first of its person."""
+        leader, person = np.unique(group, return_inverse=True)
+        count = len(leader)
+        start_ms = np.full(count, np.iinfo(np.int64).max)
+        np.minimum.at(start_ms, person, self._start_ms)
+        recording = self._recording[leader]
+        rank = np.lexsort((leader, start_ms, recording))
+        row_of = np.empty(count, np.int64)
+        row_of[rank] = np.arange(count)
+        _, first = np.unique(recording[rank], return_index=True)
+        row = row_of[person]
+        has_any = np.bincount(row, self._quality > 0, count) > 0
+        counted = (self._quality > 0) | ~has_any[row]
+        weighted = np.nan_to_num(self._vectors) * self._quality[:, None].astype(np.float32)
+        return _Piece(
+            of_label=row,
+            recording=recording[rank],
+            number=np.arange(count) - np.repeat(first, np.diff(np.r_[first, count])),
+            first_label=self._rows[leader[rank]],
+            speech_ms=np.bincount(row, self._speech_ms * counted, count).astype(np.int64),
+            quality=np.bincount(row, self._quality, count).astype(np.float32),
+            vectors=normalised(sums_by(row, weighted, count)),
+        )
 
 
 def _first_of_each(part_of: IntArray) -> IntArray:
@@ -188,40 +257,30 @@ def _pairs_within(recording: IntArray, is_free: np.ndarray) -> tuple[IntArray, I
     return rows[one], rows[other]
 
 
-def _table(
-    labels: LabelColumns, vectors: FloatArray, quality: FloatArray, order: IntArray, group: IntArray
-) -> LocalSpeakers:
-    """Return the local speakers; ``group`` says of each place in ``order`` the first place of its person."""
-    leader, person = np.unique(group, return_inverse=True)
-    count = len(leader)
-    start_ms = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(start_ms, person, labels.start_ms[order])
-    recording = labels.recording[order[leader]]
-    rank = np.lexsort((leader, start_ms, recording))
-    row_of = np.empty(count, np.int64)
-    row_of[rank] = np.arange(count)
-    _, first = np.unique(recording[rank], return_index=True)
-    number = np.arange(count) - np.repeat(first, np.diff(np.r_[first, count]))
-    row = row_of[person]
+def _joined(labels: LabelColumns, order: IntArray, pieces: Sequence[_Piece]) -> LocalSpeakers:
+    """Return the local speakers of all recordings."""
+    counts = np.array([0, *(len(piece.number) for piece in pieces)])
     of_label = np.empty(len(order), np.int64)
-    of_label[order] = row
-    is_voice = quality[order] > 0
-    has_any = np.bincount(row, is_voice, count) > 0
-    counted = is_voice | ~has_any[row]
-    weighted = np.zeros((len(order), vectors.shape[1]), np.float32)
-    weighted[is_voice] = vectors[order[is_voice]] * quality[order[is_voice], None]
-    pooled = normalised(sums_by(row, weighted, count))
+    of_label[order] = _concatenated(
+        [piece.of_label + before for piece, before in zip(pieces, np.cumsum(counts), strict=False)]
+    )
     return LocalSpeakers(
         of_label=of_label,
         recording_ids=labels.recording_ids,
-        recording=recording[rank],
-        number=number,
-        first_label=order[leader[rank]],
+        recording=_concatenated([piece.recording for piece in pieces]),
+        number=_concatenated([piece.number for piece in pieces]),
+        first_label=_concatenated([piece.first_label for piece in pieces]),
         chunk=_chunk_numbers(labels),
-        speech_ms=np.bincount(row, labels.speech_ms[order] * counted, count).astype(np.int64),
-        quality=np.bincount(row, quality[order], count).astype(np.float32),
-        vectors=pooled,
+        speech_ms=_concatenated([piece.speech_ms for piece in pieces]),
+        quality=np.concatenate([np.empty(0, np.float32), *(piece.quality for piece in pieces)]),
+        vectors=np.concatenate(
+            [np.empty((0, labels.vectors.shape[1]), np.float32), *(piece.vectors for piece in pieces)]
+        ),
     )
+
+
+def _concatenated(pieces: Sequence[IntArray]) -> IntArray:
+    return np.concatenate([np.empty(0, np.int64), *pieces])
 
 
 def _chunk_numbers(labels: LabelColumns) -> IntArray:

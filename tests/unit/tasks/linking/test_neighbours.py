@@ -37,7 +37,7 @@ def test_of_many_voices_nearly_all_of_the_nearest_are_found(in_cells):
     found, dots = nearest(voices, voices, 8)
     expected, _ = by_brute_force(voices, voices, 8)
     recall = np.mean([np.isin(one, other).mean() for one, other in zip(expected, found, strict=True)])
-    assert recall > 0.95
+    assert recall > 0.9
     assert (found[:, 0] == np.arange(len(voices))).all()
     assert (np.diff(dots, axis=1) <= 0).all()
 
