@@ -23,12 +23,12 @@ def names_drawn(sizes):
 
 
 def test_of_few_voices_all_are_looked_at():
-    assert names_drawn(dict.fromkeys(NAMES, 1)) == set(NAMES)
+    assert names_drawn(dict.fromkeys(NAMES[:500], 2)) == set(NAMES[:500])
 
 
 def test_of_many_about_as_many_as_are_enough():
     drawn = names_drawn(dict.fromkeys(NAMES, 5))
-    assert len(drawn) == pytest.approx(500, abs=1)
+    assert 5 * len(drawn) == pytest.approx(calibrating._FEWEST_VOICES, abs=5)
 
 
 @settings(max_examples=10)

@@ -2,57 +2,67 @@ import numpy as np
 import pytest
 
 from tasks.linking.clusters import bar
-from tasks.linking.evidence import VoiceGroups, VoiceScale
-from tasks.linking.local import LocalLinkOptions
-from tasks.linking.quality import LASTING, noise_for, noise_of, quality_of
+from tasks.linking.evidence import VoiceGroups
+from tasks.linking.local import name_local_speakers
+from tasks.linking.quality import noise_of, quality_of
+from tasks.linking.space import prior_space
 from tasks.linking.speakers import LinkOptions
-from tasks.linking.voices import COMMON_PRIOR, has_voice, normalised, prior_of, sums_by
-
-TITANET = "titanet/0123456789abcdef"
-
-
-def cosine_where(nats, *, strangers, same, lasting):
-    """Return the cosine at which that much speaks for two voices of ten seconds being one person."""
-    scale = VoiceScale(offset=strangers, dimensions=prior_of(TITANET).dimensions)
-    noise = noise_for((same - strangers) / (1 - strangers), lasting)
-    cosines = np.linspace(0, 1, 1_001)
-    vectors = np.stack([cosines, np.sqrt(1 - cosines**2)], axis=1).astype(np.float32)
-    vectors = np.concatenate([np.array([[1.0, 0.0]], np.float32), vectors])
-    groups = VoiceGroups(vectors, noise_of(quality_of(np.full(1_002, 10_000)), noise, lasting), scale)
-    ratio = groups.between(np.zeros(1_001, np.int64), np.arange(1, 1_002))
-    return float(cosines[np.flatnonzero(ratio > nats)[0]])
+from tasks.linking.voices import PRIORS, normalised, prior_of, sums_by
+from tests.voices import columns, row
 
 
-def test_among_a_thousand_people_titanet_links_two_voices_where_nemo_takes_them_for_one():
-    prior = prior_of(TITANET)
-    bars = [bar(count, LinkOptions().same_nats) for count in (20, 1_000, 50_000)]
-    few, many, crowds = (
-        cosine_where(nats, strangers=prior.strangers, same=prior.same, lasting=LASTING) for nats in bars
-    )
-    assert 0.3 < few < many < crowds < 0.5
-    assert many == pytest.approx(0.4, abs=0.02)
+def lowest_match(model, n_people, seconds=10):
+    """Cosine from which two voices are taken for one person before anything is known of the archive."""
+    space = prior_space(2, prior_of(model))
+    noise = noise_of(quality_of(np.array([seconds * 1000] * 2)), space.noise)
+    for cosine in np.arange(0, 1, 0.01):
+        vectors = np.array([[1, 0], [cosine, np.sqrt(1 - cosine**2)]], dtype=np.float32)
+        ratio = VoiceGroups(vectors, noise, space.scale).between(np.array([0]), np.array([1]))[0]
+        if ratio > bar(n_people, LinkOptions().same_nats):
+            return float(cosine)
+    return 1.0
 
 
-def test_in_one_chunk_much_more_is_asked_than_in_one_recording():
-    prior, options = prior_of(TITANET), LocalLinkOptions()
-    scale = {"strangers": prior.roommates, "same": prior.same_room, "lasting": 0.0}
-    assert 0.3 < cosine_where(options.same_nats, **scale) < 0.45
-    assert cosine_where(options.same_nats + options.very_clear_nats, **scale) > 0.6
+@pytest.mark.parametrize("model", PRIORS)
+def test_the_more_people_the_nearer_a_match_must_be(model):
+    among = [lowest_match(model, n_people) for n_people in (2, 100, 10_000)]
+    assert among == sorted(among)
+    assert prior_of(model).strangers < among[0] < among[-1] < prior_of(model).same_room
+
+
+def test_titanet_links_where_nemo_takes_two_voices_for_one():
+    assert 0.3 <= lowest_match("titanet/0123456789abcdef", 2) <= 0.4 <= lowest_match("titanet/0123456789abcdef", 10_000)
 
 
 def test_priors_are_found_by_the_models_name():
     assert prior_of("resemblyzer-0.1.4").strangers > 0.5
     assert prior_of("titanet_large").strangers < 0.1
-    assert prior_of("somebodys-own") is COMMON_PRIOR
+    assert prior_of("somebodys-own") == prior_of("titanet")
 
 
-def test_what_has_no_direction_is_no_voice():
-    rows = normalised(np.array([[3.0, 4.0], [0.0, 0.0], [np.inf, 1.0], [np.nan, 1.0], [1e-20, 0.0]]))
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_centred_prior_keeps_its_order(share):
+    prior = prior_of("resemblyzer").centred(share)
+    assert 0 <= prior.strangers < prior.roommates < prior.same < prior.same_room <= 1
+
+
+def test_what_has_no_length_is_no_vector():
+    rows = normalised(np.array([[3, 4], [0, 0], [np.nan, 1], [np.inf, 1]]))
     assert rows[0].tolist() == pytest.approx([0.6, 0.8])
-    assert has_voice(rows).tolist() == [True, False, False, False, False]
-    assert has_voice(np.zeros((2, 0))).tolist() == [False, False]
+    assert np.isnan(rows[1:]).all()
 
 
-def test_sums_of_groups_without_rows_are_nothing():
-    rows = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], np.float32)
-    assert sums_by(np.array([2, 0, 2]), rows, 4).tolist() == [[3, 4], [0, 0], [6, 8], [0, 0]]
+def test_sums_by_group():
+    assert sums_by(np.array([2, 0, 2]), np.eye(3), 4).tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 1], [0, 0, 0]]
+
+
+def test_in_one_chunk_much_nearer_voices_are_two_people():
+    def are_one(cosine, chunk):
+        vectors = np.array([[1, 0], [cosine, np.sqrt(1 - cosine**2)]], dtype=np.float32)
+        rows = [row("r", "A", vectors[0]), row("r", "B", vectors[1], chunk=chunk)]
+        return len(name_local_speakers(columns(rows, dim=2), prior_of("titanet/0123456789abcdef"))) == 1
+
+    cosines = np.arange(0, 1, 0.01)
+    across, within = (next(cosine for cosine in cosines if are_one(cosine, chunk)) for chunk in (1, 0))
+    assert 0.3 < across < 0.45
+    assert within > 0.6
