@@ -115,9 +115,18 @@ def link_whole(
     return stage.link(labels)[0]
 
 
-def link_addition(labels: pa.Table, published: Published, **changes: Any) -> Outcome | None:
-    """Link what is new."""
-    known = {"bounds": {}, "local_options": LocalLinkOptions(), "options": SMALL, "basis_before": "basis"}
+def link_addition(
+    labels: pa.Table, published: Published, *, apart: Sequence[tuple[set[str], set[str]]] = (), **changes: Any
+) -> Outcome | None:
+    """Link what is new, some of the known being different people."""
+    decided = SimpleNamespace(different_people=lambda _: apart)
+    known = {
+        "decided": decided,
+        "bounds": {},
+        "local_options": LocalLinkOptions(),
+        "options": SMALL,
+        "basis_before": "basis",
+    }
     return Additions(published=published, **{**known, "basis": "basis", **changes}).link(labels)
 
 

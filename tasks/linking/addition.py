@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.records import SpeakerBounds
+from tasks.linking.decided import Decided
 from tasks.linking.ids import LineageEvent, new_id
 from tasks.linking.increment import Addition, add_voices
 from tasks.linking.labels import by_model, label_at, label_columns
@@ -27,12 +30,15 @@ from tasks.linking.published import PublishedLinks
 from tasks.linking.speakers import Basis, LinkOptions, UnlinkedReason, basis_of, reason_of, voices_in
 from tasks.linking.voices import BoolArray, IntArray, has_voice, prior_of
 
+_Sides = tuple[frozenset[str], frozenset[str]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Additions:
     """What is known besides the new fingerprints."""
 
     published: PublishedLinks
+    decided: Decided
     bounds: Mapping[str, SpeakerBounds]
     local_options: LocalLinkOptions
     options: LinkOptions
@@ -58,14 +64,17 @@ class Additions:
         if not is_little or not {model for model, _ in news} <= set(spaces):
             return None
         voices = {model: memory["voices"].filter(pc.equal(memory["voices"]["model"], model)) for model in spaces}
-        added = [self._link_model(model, rows, spaces[model], voices[model]) for model, rows in news]
+        apart = self.decided.different_people(self.published)
+        added = [self._link_model(model, rows, spaces[model], voices[model], apart) for model, rows in news]
         kept = [
             replace(joined([]), memory={"spaces": spaces[model], "voices": voices[model]})
             for model in spaces.keys() - dict(news).keys()
         ]
         return self._with_known(joined([*added, *kept]))
 
-    def _link_model(self, model: str, labels: pa.Table, space: pa.Table, voices: pa.Table) -> Outcome:
+    def _link_model(
+        self, model: str, labels: pa.Table, space: pa.Table, voices: pa.Table, apart: Sequence[_Sides]
+    ) -> Outcome:
         """Return the links of the new recordings alone, and everybody's memory."""
         local = name_local_speakers(
             label_columns(labels), prior_of(model), bounds=self.bounds, options=self.local_options
@@ -78,6 +87,7 @@ class Additions:
             voices_in(known_space, local, heard),
             local.speech_ms[heard] >= self.options.min_speech_ms,
             self.options,
+            **_among(known_ids, apart),
         )
         group = np.full(len(local), -1)
         group[heard] = added.group
@@ -142,6 +152,26 @@ class Additions:
             memory=added.memory,
             events=added.events,
         )
+
+
+class _Among(TypedDict):
+    together: list[IntArray]
+    apart: list[tuple[IntArray, IntArray]]
+
+
+def _among(known_ids: Sequence[str], apart: Sequence[_Sides]) -> _Among:
+    """Return which rows of the known are one person, and which never are."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, one in enumerate(known_ids):
+        rows[one].append(row)
+
+    def side(people: frozenset[str]) -> IntArray:
+        return np.array(sorted(row for one in people for row in rows.get(one, ())), np.int64)
+
+    return {
+        "together": [np.array(some) for some in rows.values() if len(some) > 1],
+        "apart": [(side(ours), side(theirs)) for ours, theirs in apart],
+    }
 
 
 def _final_ids(known_ids: Sequence[str], became: IntArray, since: Mapping[str, int]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from storage.lake import Lake, LakeState
 from tasks.linking.anchors import VoiceKey, find_voices
 from tasks.linking.constraints import Constraints, DecidedRows, SetAside, constrain
 from tasks.linking.local import LocalSpeakers
+from tasks.linking.published import PublishedLinks
 from tasks.linking.voices import IntArray
 from tasks.linking.whereabouts import all_voices
 from tasks.select import SelectedRecording
@@ -64,6 +65,28 @@ class Decided:
         forgotten = _sorted({row[key] for key in self.forgotten if key in row})
         return constrain([decided_rows(one, self.voices, row) for one in self.log.standing], forgotten)
 
+    def different_people(self, published: PublishedLinks) -> list[tuple[frozenset[str], frozenset[str]]]:
+        """Return published speaker IDs of whom none is one person with any of the others.
+
+        People said so of voices, or enrolled both.
+        """
+        if not self.event_ids:
+            return []
+        decided = published.table("decided")
+        counting = decided.filter(decided["set_aside"].is_null())["decision_id"].to_pylist()
+        telling = [one for one in self.log.standing if one.decision_id in counting and one.kind in {"split", "forbid"}]
+        enrolled = sorted({one.speaker_id for one in self.log.of_kind("enroll")})
+        if enrolled:
+            columns = published.speakers.select(["speaker_id", "merged_into"]).to_pydict()
+            now = dict(zip(*columns.values(), strict=True))
+            enrolled = sorted({now.get(one) or one for one in enrolled})
+        found = [(frozenset([one]), frozenset(enrolled[at + 1 :])) for at, one in enumerate(enrolled[:-1])]
+        if telling:
+            speaker_of = _speakers_of(set(self.voices.values()), published.table("local_speakers"), published.links)
+            sides = [[self._heard_as(anchors, speaker_of) for anchors in (one.ours, one.theirs)] for one in telling]
+            found += [(ours, theirs) for ours, theirs in sides if ours.isdisjoint(theirs)]
+        return found
+
     def rows(self, set_aside: Sequence[SetAside]) -> list[dict[str, Any]]:
         """Return what became of each decision, for the whole ``decided``.
 
@@ -81,6 +104,10 @@ class Decided:
     def n_lost(self) -> int:
         """Anchors of standing decisions at which nobody is heard any more."""
         return sum(map(self._n_lost, self.log.standing))
+
+    def _heard_as(self, anchors: Sequence[VoiceAnchor], speaker_of: Mapping[VoiceKey, str | None]) -> frozenset[str]:
+        found = {speaker_of.get(self.voices[anchor]) for anchor in anchors if anchor in self.voices}
+        return frozenset(one for one in found if one is not None)
 
     def _n_lost(self, decision: Decision) -> int:
         return sum(anchor not in self.voices for anchor in (*decision.ours, *decision.theirs))
@@ -145,6 +172,21 @@ def _rows_of(labels: pa.Table, wanted: set[VoiceKey] | Mapping[VoiceKey, Any]) -
     columns = labels.select(_KEY_COLUMNS).take(rows).to_pydict()
     keys = zip(*(columns[name] for name in _KEY_COLUMNS), strict=True)
     return {key: row for key, row in zip(keys, rows.tolist(), strict=True) if key in wanted}
+
+
+def _speakers_of(wanted: set[VoiceKey], local_speakers: pa.Table, links: pa.Table) -> dict[VoiceKey, str | None]:
+    """Return the speaker ID of each voice that is published."""
+    row = _rows_of(local_speakers, wanted)
+    columns = ["recording_id", "local_speaker"]
+    names = local_speakers.select(columns).take(pa.array(row.values(), pa.int64())).to_pydict()
+    local_of = dict(zip(row, zip(*(names[name] for name in columns), strict=True), strict=True))
+    theirs = links.filter(pc.is_in(links["recording_id"], value_set=pa.array(sorted({key[0] for key in row}))))
+    known = theirs.select([*columns, "speaker_id"]).to_pydict()
+    id_of = {
+        (recording_id, name): one
+        for recording_id, name, one in zip(*(known[name] for name in (*columns, "speaker_id")), strict=True)
+    }
+    return {key: id_of.get(local) for key, local in local_of.items()}
 
 
 def _sorted(rows: set[int]) -> IntArray:

@@ -6,6 +6,7 @@ voice joins it: it may then also turn out to be one with another.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,14 @@ class Addition:
 
 
 def add_voices(
-    known: KnownGroups, space: VoiceSpace, voices: Voices, is_seed: BoolArray, options: LinkOptions
+    known: KnownGroups,
+    space: VoiceSpace,
+    voices: Voices,
+    is_seed: BoolArray,
+    options: LinkOptions,
+    *,
+    together: Sequence[IntArray] = (),
+    apart: Sequence[tuple[IntArray, IntArray]] = (),
 ) -> Addition:
     """Return the people of new voices.
 
@@ -53,13 +61,17 @@ def add_voices(
         voices: Of recordings that were not linked yet, in that space.
         is_seed: Which of them may be a person of their own.
         options: As in ``link_speakers``.
+        together: Rows of the known that are one person.
+        apart: Rows of the known of which none is ever one person with any of others.
     """
     count = len(known.precision)
     seeds, short = np.flatnonzero(is_seed), np.flatnonzero(~is_seed)
     fresh = voices.take(seeds)
     clusters = Clusters(
         groups=VoiceGroups.restored(known, space.scale).extended(fresh.vectors, fresh.noise),
-        company=Company([*(set() for _ in range(count)), *map(set, fresh.chunks)], options.together_nats),
+        company=Company(
+            [*(set() for _ in range(count)), *map(set, fresh.chunks)], options.together_nats, together, apart
+        ),
         part_of=np.arange(count + len(seeds)),
     )
     _merge_new(clusters, known, fresh.vectors, options)

@@ -98,6 +98,7 @@ class _Stage:
             spec = self._plan.spec
             added = Additions(
                 published=self._published,
+                decided=self._decided,
                 bounds=self._bounds,
                 local_options=spec.local_linking,
                 options=spec.linking,

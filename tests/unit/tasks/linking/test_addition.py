@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.enrolled import EnrolledVoice
+from tasks.linking.constraints import Constraints
 from tasks.linking.speakers import LinkOptions
 from tests.made_up import SMALL, Published, fingerprints, link_addition, link_whole, shuffled, speaker_of
 from tests.voices import agreement, archive, heard, row
@@ -187,3 +188,47 @@ def test_numbers_are_probabilities_and_scores_are_counts():
 
 def test_default_options_link_small_lakes_as_a_whole():
     assert link_addition(fingerprints([]), published(monologues(1, 2, 1)), options=LinkOptions()) is None
+
+
+# ---- decisions
+
+
+def forbidden(*pairs):
+    return Constraints(
+        apart=tuple((np.array([ours]), np.array([theirs])) for ours, theirs in pairs), forgotten=np.empty(0, np.int64)
+    )
+
+
+def test_people_who_were_said_to_be_two_do_not_become_one_through_others():
+    rows, more = two_who_become_one()
+    before = published(rows, constraints=forbidden((0, 1)))
+    ids = speaker_of(before.outcome)
+    one, other = ids["a0", "S0"], ids["a1", "S0"]
+    after = link_addition(fingerprints(more), before, apart=[({one}, {other})])
+    assert speaker_of(after).items() > ids.items()
+    assert {speaker_of(after)[f"z{take}", "S0"] for take in range(3)} & {one, other}
+
+
+def test_several_prototypes_of_one_person_are_no_rivals():
+    said = Constraints(together=(np.array([0, 1]),), forgotten=np.empty(0, np.int64))
+    before = published(monologues(*[1, 2, 3, 4] * 2), constraints=said)
+    grace = speaker_of(before.outcome)["r0", "S0"]
+    assert before.outcome.memory["voices"]["speaker_id"].to_pylist().count(grace) == 2
+    more = [row("z0", "A", heard(1, room=80)), row("z1", "A", heard(2, room=81))]
+    after = link_addition(fingerprints(more), before)
+    assert {speaker_of(after)[name, "S0"] for name in ("z0", "z1")} == {grace}
+    assert min(one["confidence"] for one in after.links.to_pylist() if one["recording_id"] > "z") > 0.9
+    assert all(one["speaker_id"] != one["other_id"] for one in after.neighbours.to_pylist())
+    assert after.memory["voices"]["speaker_id"].to_pylist().count(grace) == 2
+
+
+def test_a_person_of_two_prototypes_is_nobody_whom_either_is_not():
+    rows, more = two_who_become_one()
+    rows.append(row("a2", "A", heard(90, room=7)))
+    said = Constraints(
+        together=(np.array([1, 2]),), apart=((np.array([0]), np.array([2])),), forgotten=np.empty(0, np.int64)
+    )
+    before = published(rows, constraints=said)
+    one, other = (speaker_of(before.outcome)[name, "S0"] for name in ("a0", "a1"))
+    after = link_addition(fingerprints(more), before, apart=[({one}, {other})])
+    assert speaker_of(after).items() > speaker_of(before.outcome).items()
