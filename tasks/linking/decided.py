@@ -52,6 +52,10 @@ class Decided:
         n_vectors = int((mask & labels["vector"].is_valid().to_numpy()).sum())
         return without_vectors(labels, mask), n_vectors
 
+    def has_forgotten(self, labels: pa.Table) -> bool:
+        """Return whether somebody who was forgotten is among fingerprints, with or without a vector."""
+        return bool(self.forgotten) and bool(_rows_of(labels, self.forgotten))
+
     def constraints(self, labels: pa.Table, local: LocalSpeakers) -> tuple[Constraints, tuple[SetAside, ...]]:
         """Return the decisions as constraints on local speakers, and those that contradict earlier ones.
 

@@ -105,7 +105,7 @@ class _Stage:
                 basis_before=self._basis({recording_id for recording_id, *_ in known}),
                 basis=self._basis(),
             ).link(news)
-            if added is not None:
+            if added is not None and not self._decided.has_forgotten(news):
                 self._extent = "addition"
                 return added, ()
         return self._link_whole(self._lake.facts("fingerprints", self._state, keys))
