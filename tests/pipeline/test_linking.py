@@ -96,6 +96,16 @@ def test_recordings_may_be_added_night_by_night(archive, lake, tmp_path):
     assert rows_of(lake) == linked_as_a_whole(archive, lake, tmp_path / "other")
 
 
+def test_what_is_added_does_not_depend_on_shards(archive, lake, tmp_path):
+    shutil.copytree(lake, tmp_path / "other")
+    for voices in ((300, 2700), (2700, 3300), (900, 3300)):
+        add_recording(archive, f"{voices}.wav", voices)
+    lakes = [lake, tmp_path / "other"]
+    for one, minutes in zip(lakes, (0.001, 5.0), strict=True):
+        assert run_adding(archive, one, shard_minutes=minutes, commit_minutes=0.0).link.extent == "addition"
+    assert rows_of(lakes[0], passing=frozenset()) == rows_of(lakes[1], passing=frozenset())
+
+
 def test_only_what_is_new_is_read(archive, lake, monkeypatch):
     old = {recording_id for (recording_id,) in query(lake, "SELECT recording_id FROM recordings")}
     honest, read = Lake.facts, []
