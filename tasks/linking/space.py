@@ -20,6 +20,9 @@ from tasks.linking.voices import IntArray, ScoreArray, VoicePrior, normalised, s
 
 _HALF_PEOPLE = 2.0
 """With so many people besides the first, half of the mean voice is taken out."""
+_HALF_ROOM = 0.06
+"""With such a share of rooms in voices, half of what a crowd in one room shares is taken for the room. It is more than
+a model of independent directions says: rooms change just what tells voices apart."""
 _PRIOR_PEOPLE = 20.0
 """What the prior knows of cosines weighs like so many people."""
 _PRIOR_RECORDINGS = 10.0
@@ -55,7 +58,7 @@ class VoiceSpace:
         rows = vectors - self.mean
         count = int(recording.max(initial=-1)) + 1
         voices = np.maximum(np.bincount(recording, minlength=count), 1)
-        known = self.room / (self.room + (1 - self.room) / voices)
+        known = self.room / (self.room + _HALF_ROOM) * (voices - 1) / voices
         rooms = (sums_by(recording, rows, count) * (known / voices)[:, None]).astype(np.float32)
         rows -= rooms[recording]
         return np.nan_to_num(normalised(rows), copy=False, nan=0.0)
