@@ -192,8 +192,10 @@ def identity_of(
         items: rows that are asked about; by default all.
     """
     weight = np.ones(len(truth)) if weight is None else weight.astype(np.float64)
-    _, truth = np.unique(truth, return_inverse=True)
-    _, found = np.unique(found, return_inverse=True)
+    there = weight > 0
+    weight, items = weight[there], None if items is None else items[there]
+    _, truth = np.unique(truth[there], return_inverse=True)
+    _, found = np.unique(found[there], return_inverse=True)
     _, pair = np.unique(found * (int(truth.max(initial=0)) + 1) + truth, return_inverse=True)
     shared = np.bincount(pair, weight)[pair]
     counted = weight if items is None else weight * items
