@@ -11,7 +11,10 @@ from benchmarks.output import Row
 from tasks.linking.voices import BoolArray, IntArray
 
 _EDGES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
-CONFIDENCE_COLUMNS = ("set", "confidence", "links", "told", "right", "gap", "calibration error", "certain and wrong %")
+CONFIDENCE_COLUMNS = (
+    "set", "voices", "confidence", "links", "told", "right", "gap", "calibration error", "certain and wrong %",
+)  # fmt: skip
+_CERTAIN = 0.9
 
 
 class ToldLinks(NamedTuple):
@@ -19,15 +22,19 @@ class ToldLinks(NamedTuple):
 
     confidence: NDArray[np.floating]
     is_right: BoolArray
+    is_alone: BoolArray
+    """Whether the voice is all there is of its speaker."""
 
     def and_also(self, other: ToldLinks) -> ToldLinks:
         """Return these and others."""
-        return ToldLinks(
-            np.concatenate([self.confidence, other.confidence]), np.concatenate([self.is_right, other.is_right])
-        )
+        return ToldLinks(*(np.concatenate(both) for both in zip(self, other, strict=True)))
+
+    def take(self, some: BoolArray) -> ToldLinks:
+        """Return some of these."""
+        return ToldLinks(*(column[some] for column in self))
 
 
-NO_LINKS = ToldLinks(np.empty(0), np.empty(0, np.bool_))
+NO_LINKS = ToldLinks(np.empty(0), np.empty(0, np.bool_), np.empty(0, np.bool_))
 
 
 def told_links(
@@ -53,7 +60,7 @@ def told_links(
     is_alone = np.bincount(speaker)[speaker] == 1
     is_right = np.where(is_alone, elsewhere <= 0, (own_rest >= rival) & (own_rest > 0))
     is_told = np.isfinite(confidence)
-    return ToldLinks(confidence[is_told], is_right[is_told])
+    return ToldLinks(confidence, is_right, is_alone).take(is_told)
 
 
 def _most_of_others(speaker: IntArray, total: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -69,30 +76,33 @@ def _most_of_others(speaker: IntArray, total: NDArray[np.floating]) -> NDArray[n
 
 
 def confidence_rows(name: str, told: ToldLinks) -> list[Row]:
-    """Return a row per range of confidences and one for all, with the expected calibration error over these ranges."""
-    rows: list[Row] = []
+    """Return a row per range of confidences and one for all: of voices that are alone, of others, and of both.
+
+    The calibration error is the expected one over these ranges.
+    """
+    parts = (("together", told.take(~told.is_alone)), ("alone", told.take(told.is_alone)), ("all", told))
+    return [{"set": name, "voices": which, **row} for which, part in parts for row in _ranges(part)]
+
+
+def _ranges(told: ToldLinks) -> list[Row]:
     place = np.searchsorted(_EDGES, told.confidence, side="right").clip(1, len(_EDGES) - 1)
-    for at in range(1, len(_EDGES)):
-        is_here = place == at
-        if is_here.any():
-            rows.append(_row(name, f"{_EDGES[at - 1]:g} to {_EDGES[at]:g}", told, is_here))
-    if rows:
-        n = len(told.confidence)
-        error = sum(row["links"] * abs(row["gap"]) for row in rows) / n
-        surely = told.confidence >= 0.9
-        wrong = 100 * float((~told.is_right[surely]).mean()) if surely.any() else None
-        everything = _row(name, "all", told, np.ones(n, np.bool_))
-        rows.append(everything | {"calibration error": error, "certain and wrong %": wrong})
-    return rows
-
-
-def _row(name: str, range_: str, told: ToldLinks, some: BoolArray) -> Row:
-    mean, right = float(told.confidence[some].mean()), float(told.is_right[some].mean())
-    return {
-        "set": name,
-        "confidence": range_,
-        "links": int(some.sum()),
-        "told": mean,
-        "right": right,
-        "gap": right - mean,
+    rows = [
+        {"confidence": f"{_EDGES[at - 1]:g} to {_EDGES[at]:g}", **_means(told.take(place == at))}
+        for at in range(1, len(_EDGES))
+        if (place == at).any()
+    ]
+    if not rows:
+        return []
+    certain = told.take(told.confidence >= _CERTAIN)
+    everything = {
+        "confidence": "any",
+        **_means(told),
+        "calibration error": sum(row["links"] * abs(row["gap"]) for row in rows) / len(told.confidence),
+        "certain and wrong %": 100 * float((~certain.is_right).mean()) if len(certain.is_right) else None,
     }
+    return [*rows, everything]
+
+
+def _means(told: ToldLinks) -> Row:
+    mean, right = float(told.confidence.mean()), float(told.is_right.mean())
+    return {"links": len(told.confidence), "told": mean, "right": right, "gap": right - mean}
