@@ -3,7 +3,7 @@
     python -m benchmarks.linking_plot linking.json [--out docs/linking-scale.svg]
 
 Reads what ``benchmarks.linking scale --json`` wrote. Lines of slope 1, growth in proportion, are drawn through the
-first points.
+points in the middle.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def drawing(rows: Sequence[Row], machine: Row) -> str:
     height = len(panels) * _PANEL_HEIGHT + 28
     parts = [part for at, panel in enumerate(panels) for part in _drawn(panel, at * _PANEL_HEIGHT)]
     note = f"{machine['at'][:10]}, {rows[-1]['threads']} threads of {machine['cpus']} × {machine['cpu']}"
-    parts.append(_text(_LEFT, height - 10, f"{note}; dashed: slope 1", "small", "start"))
+    parts.append(_text(_LEFT, height - 10, f"{note}; across: fingerprints; dashed: slope 1", "small", "start"))
     label = "Time and peak memory of linking against the number of fingerprints"
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}">'
     return "\n".join([head, f"<style>{_STYLE}</style>", *parts, "</svg>\n"])
@@ -99,9 +99,10 @@ def _points(rows: Sequence[Row], name: str, per: float) -> tuple[tuple[float, fl
 
 def _drawn(panel: Panel, top: float) -> Iterator[str]:
     counts, values = zip(*panel.points, strict=True)
-    expected = values[0] * counts[-1] / counts[0]
+    middle = len(counts) // 2
+    expected = [values[middle] / counts[middle] * count for count in (counts[0], counts[-1])]
     across = _Axis(counts[0] / 1.15, counts[-1] * 1.15, _LEFT, _WIDTH - _RIGHT)
-    low, high = 10 ** math.floor(math.log10(min(values))), max(*values, expected) * 1.4
+    low, high = 10 ** math.floor(math.log10(min(*values, *expected))), max(*values, *expected) * 1.6
     up = _Axis(low, high, top + _PANEL_HEIGHT - _BOTTOM, top + _TOP)
     yield _text(_LEFT, top + 24, panel.title, "title", "start")
     for value in up.ticks():
@@ -112,7 +113,7 @@ def _drawn(panel: Panel, top: float) -> Iterator[str]:
         x = across.place(count)
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{up.start:.1f}" y2="{up.end:.1f}"/>'
         yield _text(x, up.start + 18, _short(count), "small", "middle")
-    slope = [(across.place(counts[0]), up.place(values[0])), (across.place(counts[-1]), up.place(expected))]
+    slope = [(across.place(counts[end]), up.place(expected[end])) for end in (0, -1)]
     yield f'<polyline class="slope" points="{_joined(slope)}"/>'
     places = [(across.place(count), up.place(value)) for count, value in panel.points]
     yield f'<polyline class="line" points="{_joined(places)}"/>'
