@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,8 +129,13 @@ def read_truth(folder: Path) -> dict[str, Truth]:
     return known
 
 
-def read_lake(lake: Path) -> dict[str, Heard]:
-    """Return what the lake says, by recording."""
+def read_lake(lake: Path, who: Mapping[tuple[str, str], str] | None = None) -> dict[str, Heard]:
+    """Return what the lake says, by recording.
+
+    Args:
+        lake: The lake.
+        who: Other speaker IDs than the lake's, by source and local speaker.
+    """
     from storage.catalog import open_catalog
 
     with open_catalog(str(lake)) as catalog:
@@ -143,6 +149,8 @@ def read_lake(lake: Path) -> dict[str, Heard]:
             "SELECT source, start_ms, end_ms, local_speaker, coalesce(speaker_id, source || local_speaker),"
             " is_exclusive FROM turns ORDER BY source, start_ms, end_ms, local_speaker"
         ).fetchall():
+            if who is not None:
+                turn[3] = who[source, turn[2]]
             turns[source].append(turn)
     return {truth_name(source): _heard(duration_ms, words[source], turns[source]) for source, duration_ms in recordings}
 
@@ -170,14 +178,19 @@ def _heard(duration_ms: int, words: list[Any], turns: list[Any]) -> Heard:
 def score(name: str, truth: dict[str, Truth], heard: dict[str, Heard], *, has_words: bool) -> list[Row]:
     """Return a row per recording and one for all; a recording that the lake lacks counts as empty."""
     rows, words, cp_words, turns = [], WordErrors(), WordErrors(), TurnErrors()
-    pairs = [(truth[key], heard.get(key) or _nothing(truth[key])) for key in sorted(truth)]
+    pairs = scored_pairs(truth, heard)
     for key, (known, found) in zip(sorted(truth), pairs, strict=True):
         own_words, own_cp = _word_scores(known, found) if has_words else (WordErrors(), WordErrors())
         own_turns = turn_errors(known.turns, found.turns, found.duration_ms)
         rows.append(_row(name, key, found.duration_ms, own_words, own_cp, own_turns))
         words, cp_words, turns = words + own_words, cp_words + own_cp, turns + own_turns
     total_ms = sum(found.duration_ms for _, found in pairs)
-    return [*rows, _row(name, _ALL, total_ms, words, cp_words, turns) | _identity_scores(pairs, total_ms)]
+    return [*rows, _row(name, _ALL, total_ms, words, cp_words, turns) | identity_scores(pairs)]
+
+
+def scored_pairs(truth: dict[str, Truth], heard: dict[str, Heard]) -> list[tuple[Truth, Heard]]:
+    """Return the truth of each recording that has one, with what the lake says of it; nothing where it lacks it."""
+    return [(truth[key], heard.get(key) or _nothing(truth[key])) for key in sorted(truth)]
 
 
 def _word_scores(known: Truth, found: Heard) -> tuple[WordErrors, WordErrors]:
@@ -189,7 +202,9 @@ def _word_scores(known: Truth, found: Heard) -> tuple[WordErrors, WordErrors]:
     return word_errors(said, got), speaker_word_errors(by_speaker(known.utterances), by_speaker(found.words))
 
 
-def _identity_scores(pairs: list[tuple[Truth, Heard]], total_ms: int) -> Row:
+def identity_scores(pairs: Sequence[tuple[Truth, Heard]]) -> Row:
+    """Return how right speaker IDs are, all recordings taken for one."""
+    total_ms = sum(found.duration_ms for _, found in pairs)
     known = on_one_clock([(truth.turns, found.duration_ms) for truth, found in pairs])
     identified = on_one_clock([(found.identified, found.duration_ms) for _, found in pairs])
     exclusive = on_one_clock([(found.exclusive, found.duration_ms) for _, found in pairs])

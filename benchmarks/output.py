@@ -30,8 +30,13 @@ def report(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
     where = machine()
     print(f"{title}, {where['at']}, {where['cpus']} × {where['cpu']}, load {where['load']}\n")
     print(markdown_table(rows, columns), flush=True)
+    write_rows(title, rows, json_path)
+
+
+def write_rows(title: str, rows: Sequence[Mapping[str, Any]], json_path: Path | None) -> None:
+    """Write rows, if asked, with the machine's description."""
     if json_path:
-        json_path.write_text(json.dumps({"benchmark": title, "machine": where, "rows": rows}, indent=2) + "\n")
+        json_path.write_text(json.dumps({"benchmark": title, "machine": machine(), "rows": rows}, indent=2) + "\n")
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

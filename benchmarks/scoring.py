@@ -14,6 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from storage.formats.document import DocumentTurn, DocumentUtterance
 from storage.records import seconds_from_ms
 
@@ -171,6 +174,37 @@ def b_cubed(shared: Mapping[tuple[str, str], int]) -> Identity:
     pure = sum(ms * ms / id_ms[speaker_id] for (_, speaker_id), ms in shared.items())
     whole = sum(ms * ms / person_ms[person] for (person, _), ms in shared.items())
     return Identity(precision=pure / total_ms, recall=whole / total_ms)
+
+
+def identity_of(
+    truth: NDArray[np.integer],
+    found: NDArray[np.integer],
+    *,
+    weight: NDArray[np.number] | None = None,
+    items: NDArray[np.bool_] | None = None,
+) -> Identity:
+    """Return B-cubed over the rows of two partitions, numbers from 0.
+
+    Args:
+        truth: person of each row.
+        found: speaker of each row.
+        weight: of each row; all weigh the same by default.
+        items: rows that are asked about; by default all.
+    """
+    weight = np.ones(len(truth)) if weight is None else weight.astype(np.float64)
+    there = weight > 0
+    weight, items = weight[there], None if items is None else items[there]
+    _, truth = np.unique(truth[there], return_inverse=True)
+    _, found = np.unique(found[there], return_inverse=True)
+    _, pair = np.unique(found * (int(truth.max(initial=0)) + 1) + truth, return_inverse=True)
+    shared = np.bincount(pair, weight)[pair]
+    counted = weight if items is None else weight * items
+    if not counted.any():
+        return Identity(precision=1.0, recall=1.0)
+    return Identity(
+        precision=float(np.average(shared / np.bincount(found, weight)[found], weights=counted)),
+        recall=float(np.average(shared / np.bincount(truth, weight)[truth], weights=counted)),
+    )
 
 
 def _active(turns: Sequence[DocumentTurn], edges: Sequence[int]) -> list[set[str]]:
