@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from storage.records import FloatArray
 from tasks.linking.clusters import Clusters, Voices, bar
-from tasks.linking.company import Company
 from tasks.linking.neighbours import nearest
 from tasks.linking.voices import BoolArray, IntArray, ScoreArray
 
@@ -136,15 +135,35 @@ def _others(voices: Voices, group: IntArray, clusters: Clusters, alive: IntArray
     possible = (near >= 0) & (clusters.people(candidate) != clusters.people(group)[:, None])
     voice, place = np.nonzero(possible)
     score = np.full(near.shape, np.nan)
-    together = _is_together(clusters.company, voices.chunks, voice, candidate[voice, place])
+    together = _are_together(voices, clusters.people(group), voice, clusters.people(candidate)[voice, place])
     voice, place = voice[~together], place[~together]
     score[voice, place] = clusters.groups.joined_by(voices.vectors[voice], voices.noise[voice], candidate[voice, place])
     return score
 
 
-def _is_together(company: Company, of_voices: Sequence[set[int]], voice: IntArray, group: IntArray) -> BoolArray:
-    pairs = zip(voice.tolist(), group.tolist(), strict=True)
-    return np.array([not company.chunks_of(where).isdisjoint(of_voices[who]) for who, where in pairs], bool)
+def _are_together(voices: Voices, person: IntArray, voice: IntArray, other: IntArray) -> BoolArray:
+    """Return which pairs of a voice and another person were heard in one chunk.
+
+    Args:
+        voices: All voices.
+        person: Of each voice; -1 for none.
+        voice: Voice of each pair.
+        other: Other person of each pair.
+    """
+    sizes = np.array([len(some) for some in voices.chunks], np.int64)
+    chunk = np.fromiter(chain.from_iterable(voices.chunks), np.int64, int(sizes.sum()))
+    width = int(chunk.max(initial=0)) + 1
+    bearer = np.repeat(person, sizes)
+    heard = np.unique(bearer[bearer >= 0] * width + chunk[bearer >= 0])
+    first = np.cumsum(sizes) - sizes
+    pair = np.repeat(np.arange(len(voice)), sizes[voice])
+    within = np.arange(len(pair)) - np.repeat(np.cumsum(sizes[voice]) - sizes[voice], sizes[voice])
+    key = other[pair] * width + chunk[first[voice[pair]] + within]
+    found = np.zeros(len(voice), bool)
+    at = np.searchsorted(heard, key)
+    is_there = heard[np.minimum(at, len(heard) - 1)] == key if len(heard) else np.zeros(len(key), bool)
+    found[pair[is_there]] = True
+    return found
 
 
 def _probability(own: ScoreArray, others: ScoreArray, softness: float, is_alone: BoolArray) -> FloatArray:

@@ -72,7 +72,7 @@ class Company:
 
     def person(self, group: int) -> int:
         """Return the group that stands for a group's person."""
-        root = group
+        root = self._person[group]
         while self._person[root] != root:
             root = self._person[root]
         while self._person[group] != root:  # so that the next search is short

@@ -231,14 +231,16 @@ class _Apart:
     """Where labels were heard: in one chunk, or on two channels, they are two people unless very clear."""
 
     def __init__(self, channel: IntArray, chunk: IntArray, very_clear_nats: float) -> None:
-        self._channels = [{number} for number in channel.tolist()]
-        self._chunks = [{place} for place in zip(channel.tolist(), chunk.tolist(), strict=True)]
+        # Sets as bits of numbers: there are as many as labels, and they are small.
+        self._channels = [1 << number for number in channel.tolist()]
+        self._chunks = [1 << number for number in chunk.tolist()]
         self._nats = very_clear_nats
 
     def objection(self, one: int, other: int) -> float:
-        shared = len(self._chunks[one] & self._chunks[other])
-        across = self._channels[one] != self._channels[other]
-        return self._nats * max(shared, int(across))
+        if self._channels[one] != self._channels[other]:
+            return self._nats
+        shared: int = self._chunks[one] & self._chunks[other]
+        return self._nats * shared.bit_count()
 
     def merged(self, kept: int, gone: int) -> None:
         self._channels[kept] |= self._channels[gone]
