@@ -18,8 +18,8 @@ _NEIGHBOURS = 8
 """Nearest voices, and groups, that are candidates for each."""
 _CANDIDATES = 4
 """Groups that a voice may be attached to."""
-_ROUNDS = 8
-"""Times that groups look for further groups; most of what there is to find is found in the first two."""
+_WORTH_LOOKING = 0.05
+"""Groups look for further groups as long as such a share of them finds one; after that there is next to nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,10 +102,10 @@ def cluster(voices: Voices, *, same_nats: float, together_nats: float) -> Cluste
         part_of=np.arange(len(voices)),
     )
     merge(found, *pairs, same_nats)
-    for _ in range(_ROUNDS):
+    share = 1.0
+    while share > _WORTH_LOOKING:
         alive = found.alive()
-        if not merge(found, *near_pairs(found.centres(alive), alive), same_nats):
-            break
+        share = merge(found, *near_pairs(found.centres(alive), alive), same_nats)
     return found
 
 
@@ -146,8 +146,8 @@ def near_pairs(vectors: FloatArray, names: IntArray) -> tuple[IntArray, IntArray
     return names[one[real]], names[other[real]]
 
 
-def merge(found: Clusters, one: IntArray, other: IntArray, same_nats: float) -> bool:
-    """Merge what pairs of voices or groups allow; return whether anything was."""
+def merge(found: Clusters, one: IntArray, other: IntArray, same_nats: float) -> float:
+    """Merge what pairs of voices or groups allow; return the share of groups that are part of another now."""
     before = len(found.alive())
     new = agglomerate(
         found.groups,
@@ -158,4 +158,4 @@ def merge(found: Clusters, one: IntArray, other: IntArray, same_nats: float) -> 
         merged=found.company.merged,
     )
     found.part_of = new[found.part_of]
-    return len(found.alive()) < before
+    return 1 - len(found.alive()) / before

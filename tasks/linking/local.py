@@ -103,15 +103,18 @@ def name_local_speakers(
     """
     options = options or LocalLinkOptions()
     order = _canonical_order(labels)
-    known = {
-        place: limits
-        for place, recording_id in enumerate(labels.recording_ids)
-        if (limits := (bounds or {}).get(recording_id, SpeakerBounds())) != SpeakerBounds()
-    }
+    known = _known_numbers(labels.recording_ids, bounds or {})
     pieces = [
         _Labels(labels, rows).local_speakers(prior, known, options) for rows in _blocks(labels.recording[order], order)
     ]
     return _joined(labels, order, pieces)
+
+
+def _known_numbers(recording_ids: Sequence[str], bounds: Mapping[str, SpeakerBounds]) -> dict[int, SpeakerBounds]:
+    """Return numbers of speakers by the place of their recording; of others than these recordings they say nothing."""
+    known = {recording_id for recording_id, limits in bounds.items() if limits != SpeakerBounds()}
+    places = enumerate(recording_ids) if known else ()
+    return {place: bounds[recording_id] for place, recording_id in places if recording_id in known}
 
 
 def _canonical_order(labels: LabelColumns) -> IntArray:
