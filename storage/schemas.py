@@ -280,6 +280,7 @@ MEMORY: Mapping[str, pa.Schema] = {
         ("offset", pa.float64()),
         ("dimensions", pa.float64()),
         ("noise", pa.float64()),
+        ("returning", pa.float64()),
     ),
     "voices": _schema(
         ("model", pa.string()),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from storage.records import FloatArray
 from tasks.linking.clusters import Voices, cluster
 from tasks.linking.quality import noise_of
+from tasks.linking.returning import returning_share
 from tasks.linking.space import VoiceSpace, fit_space, prior_space
 from tasks.linking.voices import BoolArray, IntArray, VoicePrior
 
@@ -40,21 +42,26 @@ def calibrate(
         recording: Of each.
         chunks: In which each was heard, as in ``Voices``.
         prior: Of the model.
-        same_nats: As in ``cluster``.
+        same_nats: As in ``LinkOptions``.
         together_nats: As in ``cluster``.
     """
-    space = prior_space(vectors.shape[1], prior)
-    for _ in range(_PASSES):
-        voices = Voices(
+
+    def voices_in(space: VoiceSpace) -> Voices:
+        return Voices(
             vectors=space.project(vectors, recording),
             noise=noise_of(quality, space.noise),
             chunks=chunks,
             scale=space.scale,
         )
-        found = cluster(voices, same_nats=same_nats, together_nats=together_nats)
+
+    space = prior_space(vectors.shape[1], prior)
+    for _ in range(_PASSES):
+        voices = voices_in(space)
+        known = replace(space, returning=returning_share(voices))
+        found = cluster(voices, same_nats=known.match_nats(same_nats), together_nats=together_nats)
         people = np.unique(found.part_of, return_inverse=True)[1]
         space = fit_space(vectors, quality, recording, people, prior)
-    return space
+    return replace(space, returning=returning_share(voices_in(space)))
 
 
 def sample_recordings(recording: IntArray, recording_ids: tuple[str, ...]) -> BoolArray:

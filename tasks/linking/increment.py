@@ -74,11 +74,12 @@ def add_voices(
         ),
         part_of=np.arange(count + len(seeds)),
     )
-    _merge_new(clusters, known, fresh.vectors, options)
+    same_nats = space.match_nats(options.same_nats)
+    _merge_new(clusters, known, fresh.vectors, same_nats)
     group = np.full(len(voices), -1)
     group[seeds] = clusters.part_of[count:]
-    group[short] = attach(clusters, voices.take(short), same_nats=options.same_nats)
-    sureness = {"same_nats": options.same_nats, "softness": options.softness}
+    group[short] = attach(clusters, voices.take(short), same_nats=same_nats)
+    sureness = {"same_nats": same_nats, "softness": options.softness}
     certainty = certainty_of(
         voices,
         seeds,
@@ -99,14 +100,14 @@ def add_voices(
     )
 
 
-def _merge_new(clusters: Clusters, known: KnownGroups, fresh: FloatArray, options: LinkOptions) -> None:
+def _merge_new(clusters: Clusters, known: KnownGroups, fresh: FloatArray, same_nats: float) -> None:
     """Merge new voices with each other and with known people; then those whom they joined with others."""
     count = len(known.precision)
     near, _ = nearest(fresh, normalised(known.sums), _CANDIDATES)
     voice = count + np.repeat(np.arange(len(fresh)), near.shape[1])
     one, other = near_pairs(fresh, count + np.arange(len(fresh)))
-    merge(clusters, np.r_[voice, one], np.r_[near.ravel(), other], options.same_nats)
+    merge(clusters, np.r_[voice, one], np.r_[near.ravel(), other], same_nats)
     alive = clusters.alive()
     touched = np.unique(clusters.part_of[count:])
     near, _ = nearest(clusters.centres(touched), clusters.centres(alive), _CANDIDATES)
-    merge(clusters, np.repeat(touched, near.shape[1]), alive[near.ravel()], options.same_nats)
+    merge(clusters, np.repeat(touched, near.shape[1]), alive[near.ravel()], same_nats)

@@ -127,6 +127,7 @@ def memory_tables(
             "offset": scale.offset,
             "dimensions": scale.dimensions,
             "noise": space.noise,
+            "returning": space.returning,
         }
     ]
     count, dim = groups.sums.shape
@@ -156,6 +157,7 @@ def remembered(space: pa.Table, voices: pa.Table) -> tuple[VoiceSpace, KnownGrou
             room=row["room"],
             scale=VoiceScale(offset=row["offset"], dimensions=row["dimensions"]),
             noise=row["noise"],
+            returning=row["returning"],
         ),
         groups,
         voices["speaker_id"].to_pylist(),

@@ -8,6 +8,7 @@ over people as far as they are known. Few people say little; until then a prior 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -47,6 +48,16 @@ class VoiceSpace:
     """Of cosines in this space."""
     noise: float
     """Variance of a voice of quality 1, that of persons being 1."""
+    returning: float = 0.5
+    """Share of voices that are heard again, in (0, 1)."""
+
+    def match_nats(self, same_nats: float) -> float:
+        """Return what must speak for a match: the less, the more voices return.
+
+        Args:
+            same_nats: The same where half of them do.
+        """
+        return same_nats - math.log(self.returning / (1 - self.returning))
 
     def project(self, vectors: FloatArray, recording: IntArray) -> FloatArray:
         """Return unit vectors of this space; a vector that is all mean and room, which nothing tells apart, is 0.

@@ -28,9 +28,9 @@ alone."""
 class LinkOptions:
     """When local speakers of different recordings are one person; log-odds in nats."""
 
-    same_nats: float = -0.5
-    """What must speak for two groups of local speakers being one person, besides the logarithm of the number of
-    people that it could be."""
+    same_nats: float = 1.5
+    """What must speak for two groups of local speakers being one person where half of all voices are heard again,
+    besides the logarithm of the number of people that it could be."""
     together_nats: float = 10.0
     """What must speak for it besides, for each chunk in which both are heard: its diarizer has split one person."""
     softness: float = 2.0
@@ -94,16 +94,17 @@ def link_speakers(
         return _links(local, group, np.zeros(len(local), bool), None, Certainty.unknown(len(local)), constraints)
     space = _calibrated(local, heard[is_seed], prior, options)
     voices = voices_in(space, local, heard)
+    same_nats = space.match_nats(options.same_nats)
     seeds, short = np.flatnonzero(is_seed), np.flatnonzero(~is_seed)
     clusters = cluster(
         voices.take(seeds, *_among(constraints, heard[seeds])),
-        same_nats=options.same_nats,
+        same_nats=same_nats,
         together_nats=options.together_nats,
     )
     of_voice = np.full(len(heard), -1)
     of_voice[seeds] = clusters.part_of
-    of_voice[short] = attach(clusters, voices.take(short), same_nats=options.same_nats)
-    sureness = {"same_nats": options.same_nats, "softness": options.softness}
+    of_voice[short] = attach(clusters, voices.take(short), same_nats=same_nats)
+    sureness = {"same_nats": same_nats, "softness": options.softness}
     certainty = certainty_of(voices, seeds, np.arange(len(seeds)), of_voice, clusters, **sureness)
     group[heard] = clusters.people(of_voice)
     speaker, speaker_of_person = _numbered(group, len(seeds))
