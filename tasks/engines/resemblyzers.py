@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from storage.records import (
     SAMPLES_PER_MS,
@@ -30,7 +31,7 @@ from tasks.engines.speech_edges import tightened
 from tasks.engines.weights import weights_digest
 
 _NAME: Final = "resemblyzer"
-_DIARIZER_REVISION: Final = 1
+_DIARIZER_REVISION: Final = 2
 _EMBEDDER_REVISION: Final = 1
 _MS_PER_FRAME: Final = 1000 // ge2e.FRAMES_PER_SECOND
 _WINDOW_MS: Final = ge2e.WINDOW_FRAMES * _MS_PER_FRAME
@@ -110,8 +111,9 @@ class ResemblyzerDiarizer:
 
     def _diarize(self, clip: Clip, context: ClipContext) -> Diarization:
         finite = clip if np.isfinite(clip).all() else np.nan_to_num(clip, posinf=0.0, neginf=0.0)
-        cells = _cells(tightened(context.speech, finite), self._options.step_ms)
-        vectors = self._vectors(finite, cells)
+        speech = tightened(context.speech, finite)
+        cells = _cells(speech, self._options.step_ms)
+        vectors = self._vectors(finite, speech, cells)
         heard = np.flatnonzero(np.isfinite(vectors).all(axis=1))
         cells, vectors = [cells[i] for i in heard], vectors[heard]
         turns = _turns(cells, *self._voices(cells, vectors, context.speakers))
@@ -125,14 +127,14 @@ class ResemblyzerDiarizer:
         labels = voice_clustering.group_voices(vectors, ~np.array(follows[: len(cells)], bool), lag, bounds)
         return labels, voice_clustering.belonging(vectors, labels)
 
-    def _vectors(self, clip: Clip, cells: Sequence[Span]) -> FloatArray:
-        speech = [clip[cell.start_ms * SAMPLES_PER_MS : cell.end_ms * SAMPLES_PER_MS] for cell in cells]
-        level = ge2e.root_mean_square(np.concatenate(speech)) if speech else 0.0
+    def _vectors(self, clip: Clip, speech: Sequence[Span], cells: Sequence[Span]) -> FloatArray:
+        heard = [clip[span.start_ms * SAMPLES_PER_MS : span.end_ms * SAMPLES_PER_MS] for span in speech]
+        level = ge2e.root_mean_square(np.concatenate(heard)) if heard else 0.0
         if level < _SILENCE_RMS:
             return np.full((len(cells), ge2e.DIM), np.nan, np.float32)
         mel = ge2e.mel_spectrogram(ge2e.raised_to_speech_level(clip, level))
-        centres = np.array([(cell.start_ms + cell.end_ms) // (2 * _MS_PER_FRAME) for cell in cells])
-        return self._encoder.embed(mel, np.clip(centres - ge2e.WINDOW_FRAMES // 2, 0, None))
+        starts_ms = _middles_ms(speech, cells) - _WINDOW_MS // 2
+        return self._encoder.embed(mel, np.clip(starts_ms // _MS_PER_FRAME, 0, None))
 
 
 class ResemblyzerEmbedder:
@@ -220,6 +222,19 @@ def _cells(speech: Sequence[Span], step_ms: int) -> list[Span]:
         edges = [span.start_ms + span.duration_ms * i // n_cells for i in range(n_cells + 1)]
         cells += [Span(start_ms=start_ms, end_ms=end_ms) for start_ms, end_ms in pairwise(edges)]
     return cells
+
+
+def _middles_ms(speech: Sequence[Span], cells: Sequence[Span]) -> NDArray[np.int64]:
+    """Return the middle of each cell's window: its own, moved so far that the window ends where its speech ends.
+
+    Beyond the pause somebody else may talk. Speech shorter than a window is in the middle of it.
+    """
+    starts = np.array([span.start_ms for span in speech], np.int64)
+    ends = np.array([span.end_ms for span in speech], np.int64)
+    middles = np.array([(cell.start_ms + cell.end_ms) // 2 for cell in cells], np.int64)
+    own = np.searchsorted(starts, middles, side="right") - 1
+    reach = np.minimum(_WINDOW_MS, ends - starts)[own] // 2
+    return np.clip(middles, starts[own] + reach, ends[own] - reach)
 
 
 def _turns(cells: Sequence[Span], labels: voice_clustering.Labels, scores: voice_clustering.Scores) -> tuple[Turn, ...]:

@@ -4,8 +4,9 @@ Three steps. Average linkage at a short distance makes many groups, each surely 
 every vector to the nearest group, reluctant to change voice in the middle of speech; groups too small to know are
 dissolved. Then the likeliest two groups are joined, and joined again, until no two are alike.
 
-Likeness is the mean cosine between two groups relative to that inside them. A noisy or reverberant recording lowers
-both, so that one bar serves all recordings: 1.0 is the same voice, strangers lie about 0.7.
+Likeness is the cosine between the centres of two groups, relative to what two groups of one voice would have: the
+less speech in a group, the further chance takes its centre from the voice, and the further the worse the recording.
+So one bar serves short turns and long ones, clear recordings and poor: 1.0 is the same voice, strangers lie about 0.7.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from storage.records import FloatArray, SpeakerBounds
 Labels = NDArray[np.intp]
 Scores = NDArray[np.float64]
 
-_SURELY_ONE_VOICE: Final = 0.35
+_SURELY_ONE_VOICE: Final = 0.25
 """Mean cosine distance up to which windows are taken for one person without a second look."""
-_ALIKE: Final = 0.88
-"""Likeness from which two groups are one person; between 0.85 and 0.89 results hardly change."""
+_ALIKE: Final = 0.89
+"""Likeness from which two groups are one person; the higher, the rather is one person taken for two."""
 _FEWEST_VECTORS: Final = 4
 """A group of fewer is a cough, a laugh or two people at once, not a voice."""
 _CHANGE_MID_SPEECH: Final = 0.4
 _CHANGE_AFTER_PAUSE: Final = 0.15
 """What changing the voice costs, in cosine similarity; people mostly take turns in pauses."""
-_USUAL_COHESION: Final = 0.7
-_USUAL_WEIGHT: Final = 8
-"""Mean cosine inside one voice, and how many vectors of evidence this expectation is worth."""
+_USUAL_COHESION: Final = 0.78
+_USUAL_WEIGHT: Final = 256
+"""Mean cosine inside one voice, and how many pairs of vectors this expectation is worth."""
 _STRANGER: Final = 0.6
 """Usual cosine of a window with the centre of a voice it does not belong to."""
 _MARGIN_SCALE: Final = 0.05
@@ -158,20 +159,29 @@ def _best_path(similarity: Scores, change: Scores) -> Labels:
 def _likeliest_pair(vectors: Scores, labels: Labels, lag: int) -> tuple[float, int, int]:
     """Return the likeness of the two most similar voices, and the two."""
     members = _members(labels)
-    mean_cosine = (members @ vectors) @ (members @ vectors).T / np.outer(members.sum(1), members.sum(1))
-    cohesion = np.array([_cohesion(vectors, np.flatnonzero(row), lag) for row in members])
-    likeness = mean_cosine / np.sqrt(np.outer(cohesion, cohesion))
+    centres = members @ vectors
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    cohesion = _cohesion(vectors, labels, lag)
+    trust = cohesion / (cohesion + (1 - cohesion) * lag / members.sum(axis=1))
+    likeness = centres @ centres.T / np.sqrt(np.outer(trust, trust))
     likeness[np.triu_indices(len(likeness))] = -np.inf
     one, other = np.unravel_index(int(likeness.argmax()), likeness.shape)
     return float(likeness[one, other]), int(one), int(other)
 
 
-def _cohesion(vectors: Scores, positions: Labels, lag: int) -> float:
-    """Return the mean cosine inside a voice, of vectors that share no sound, drawn towards the usual value."""
-    apart = np.abs(np.subtract.outer(positions, positions)) >= lag
-    cosines = vectors[positions] @ vectors[positions].T
-    expected = _USUAL_WEIGHT * len(positions)
-    return float((cosines[apart].sum() + expected * _USUAL_COHESION) / (apart.sum() + expected))
+def _cohesion(vectors: Scores, labels: Labels, lag: int) -> float:
+    """Return the mean cosine inside the voices, of vectors that share no sound, drawn towards the usual value.
+
+    Of all voices together: in one alone there is often too little speech to tell.
+    """
+    members = _members(labels)
+    total = float(np.square(members @ vectors).sum()) - len(vectors)
+    n_pairs = float(np.square(members.sum(axis=1)).sum()) - len(vectors)
+    for gap in range(1, min(lag, len(vectors))):
+        same = labels[gap:] == labels[:-gap]
+        total -= 2 * float(np.einsum("ij,ij->i", vectors[gap:], vectors[:-gap])[same].sum())
+        n_pairs -= 2 * int(same.sum())
+    return (total / 2 + _USUAL_WEIGHT * _USUAL_COHESION) / (n_pairs / 2 + _USUAL_WEIGHT)
 
 
 def _similarity_to_voices(vectors: Scores, labels: Labels) -> Scores:
