@@ -14,6 +14,20 @@ from tasks.linking.voices import BoolArray, IntArray, ScoreArray
 
 _RIVALS = 5
 """Nearest speakers that are looked at, a voice's own among them."""
+_UNRECOGNISED = 0.1
+"""Share of the voices that are heard again which are too odd for that to be found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Odds:
+    """What is expected before anybody listens."""
+
+    same_nats: float
+    """As in ``cluster``."""
+    softness: float
+    """Nats that count as one."""
+    returning: float
+    """Share of voices that are heard again, in (0, 1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,9 +84,7 @@ def certainty_of(
     seed_row: IntArray,
     group: IntArray,
     clusters: Clusters,
-    *,
-    same_nats: float,
-    softness: float,
+    odds: Odds,
 ) -> Certainty:
     """Return how sure the group of each voice is.
 
@@ -82,11 +94,10 @@ def certainty_of(
         seed_row: Row of the groups that each of these began as.
         group: Of each voice; -1 for none.
         clusters: The people.
-        same_nats: As in ``cluster``.
-        softness: Nats that count as one.
+        odds: What is expected before anybody listens.
     """
     alive = clusters.alive()
-    least = bar(len(alive), same_nats)
+    least = bar(len(alive), odds.same_nats)
     others = _others(voices, group, clusters, alive) - least
     own = np.full(len(voices), np.nan)
     own[group >= 0] = _own(voices, seed, seed_row, group, clusters)[group >= 0] - least
@@ -95,19 +106,19 @@ def certainty_of(
     own[(group >= 0) & (size[group] == 1)] = 0.0
     rival = np.fmax.reduce(others, axis=1) if others.shape[1] else np.full(len(voices), np.nan)
     is_alone = (group < 0) | (size[group] == 1)
-    confidence = _probability(own, others, softness, is_alone)
+    missed = np.where(is_alone, _UNRECOGNISED * odds.returning / (1 - odds.returning), 1.0)
+    confidence = _probability(own, others, odds.softness, missed)
     confidence[np.isnan(rival) & is_alone] = np.nan
     return Certainty(own=own, rival=rival, confidence=confidence)
 
 
-def rivals_of(clusters: Clusters, some: IntArray, *, same_nats: float, softness: float) -> Rivals:
+def rivals_of(clusters: Clusters, some: IntArray, odds: Odds) -> Rivals:
     """Return which people come nearest to some.
 
     Args:
         clusters: The people.
         some: Rows of the groups of those whose rivals are wanted.
-        same_nats: As in ``cluster``.
-        softness: Nats that count as one.
+        odds: What is expected before anybody listens.
     """
     from scipy.special import expit
 
@@ -116,8 +127,8 @@ def rivals_of(clusters: Clusters, some: IntArray, *, same_nats: float, softness:
     one, other = np.repeat(some, near.shape[1]), alive[np.maximum(near, 0)].ravel()
     real = (near.ravel() >= 0) & (clusters.people(one) != clusters.people(other))
     one, other = one[real], other[real]
-    nats = clusters.groups.between(one, other) - bar(len(alive), same_nats)
-    return Rivals(group=one, other=other, nats=nats, confidence=expit(nats / softness).astype(np.float32))
+    nats = clusters.groups.between(one, other) - bar(len(alive), odds.same_nats)
+    return Rivals(group=one, other=other, nats=nats, confidence=expit(nats / odds.softness).astype(np.float32))
 
 
 def _own(voices: Voices, seed: IntArray, seed_row: IntArray, group: IntArray, clusters: Clusters) -> ScoreArray:
@@ -166,10 +177,16 @@ def _are_together(voices: Voices, person: IntArray, voice: IntArray, other: IntA
     return found
 
 
-def _probability(own: ScoreArray, others: ScoreArray, softness: float, is_alone: BoolArray) -> FloatArray:
-    """Return the share of the own speaker among all that it could be; being nobody else's weighs as much as the bar."""
+def _probability(own: ScoreArray, others: ScoreArray, softness: float, nobody: ScoreArray) -> FloatArray:
+    """Return the share of the own speaker among all that it could be.
+
+    Args:
+        own: What speaks for it, above the bar; NaN counts as the bar.
+        others: What speaks for others; NaN for none.
+        softness: Nats that count as one.
+        nobody: Weight of its being somebody who is not known, or not to be recognised; that of a match at the bar is 1.
+    """
     rivals = np.exp(np.minimum(np.nan_to_num(others, nan=-np.inf), 500.0) / softness).sum(axis=1)
     mine = np.exp(np.minimum(np.nan_to_num(own, nan=0.0), 500.0) / softness)
-    nobody = np.where(is_alone, 0.0, 1.0)
     confidence: FloatArray = (mine / (mine + nobody + rivals)).astype(np.float32)
     return confidence

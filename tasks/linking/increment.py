@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.records import FloatArray
-from tasks.linking.certainty import Certainty, Rivals, certainty_of, rivals_of
+from tasks.linking.certainty import Certainty, Odds, Rivals, certainty_of, rivals_of
 from tasks.linking.clusters import Clusters, Voices, attach, merge, near_pairs
 from tasks.linking.company import Company
 from tasks.linking.evidence import KnownGroups, VoiceGroups
@@ -79,14 +79,14 @@ def add_voices(
     group = np.full(len(voices), -1)
     group[seeds] = clusters.part_of[count:]
     group[short] = attach(clusters, voices.take(short), same_nats=same_nats)
-    sureness = {"same_nats": same_nats, "softness": options.softness}
+    odds = Odds(same_nats=same_nats, softness=options.softness, returning=space.returning)
     certainty = certainty_of(
         voices,
         seeds,
         count + np.arange(len(seeds)),
         group,
         clusters,
-        **sureness,
+        odds,
     )
     rows = clusters.alive()
     return Addition(
@@ -94,7 +94,7 @@ def add_voices(
         is_seed=is_seed,
         became=clusters.part_of[:count],
         certainty=certainty,
-        rivals=rivals_of(clusters, np.unique(group[group >= 0]), **sureness),
+        rivals=rivals_of(clusters, np.unique(group[group >= 0]), odds),
         groups=clusters.groups.kept(rows),
         rows=rows,
     )

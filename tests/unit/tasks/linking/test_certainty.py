@@ -35,11 +35,13 @@ def test_one_person_who_returns_is_that_person_or_nobody():
     assert certainty.confidence.min() > 0.9
 
 
-def test_who_is_heard_once_is_surely_nobody_else_where_nobody_comes_near():
-    certainty = certainty_of(monologues(1, 1, 2, 2, 3))
-    assert certainty.own[4] == 0
-    assert certainty.rival[4] < 0
-    assert certainty.confidence[4] > 0.9
+def test_who_is_heard_once_is_the_more_surely_so_the_fewer_return():
+    few, many = certainty_of(monologues(*range(1, 20), 1)), certainty_of(monologues(*[1, 2, 3] * 6, 19))
+    once, only = few.own == 0, many.own == 0
+    assert (once.sum(), only.sum()) == (18, 1)
+    assert few.rival[once].max() < 0
+    assert few.confidence[once].mean() > 0.95
+    assert many.confidence[only] < 0.9
 
 
 def test_between_two_twins_nothing_is_sure():
