@@ -2,7 +2,8 @@
 
 Three steps. Average linkage at a short distance makes many groups, each surely of one person. A Viterbi pass gives
 every vector to the nearest group, reluctant to change voice in the middle of speech; groups too small to know are
-dissolved. Then the likeliest two groups are joined, and joined again, until no two are alike.
+dissolved. Then the likeliest two groups are joined, and joined again, until no two are alike; the last two steps are
+repeated as long as there is something to join.
 
 Likeness is the cosine between the centres of two groups, relative to what two groups of one voice would have: the
 less speech in a group, the further chance takes its centre from the voice, and the further the worse the recording.
@@ -55,11 +56,7 @@ def group_voices(vectors: FloatArray, after_pause: NDArray[np.bool_], lag: int, 
     fewest, most = bounds.min_speakers or 1, bounds.max_speakers or len(vectors)
     labels = _first_groups(exact, fewest)
     labels = _dissolved(exact, _settled(exact, _dissolved(exact, labels, fewest), change, fewest), fewest)
-    while labels.max() + 1 > fewest:
-        likeness, one, other = _likeliest_pair(exact, labels, lag)
-        if likeness < _ALIKE and labels.max() + 1 <= most:
-            break
-        joined = _compact(np.where(labels == one, other, labels))
+    while (joined := _joined(exact, labels, lag, fewest, most)).max() < labels.max():
         labels = _settled(exact, joined, change, fewest)
     return in_order_of_appearance(labels)
 
@@ -156,17 +153,35 @@ def _best_path(similarity: Scores, change: Scores) -> Labels:
     return path
 
 
-def _likeliest_pair(vectors: Scores, labels: Labels, lag: int) -> tuple[float, int, int]:
-    """Return the likeness of the two most similar voices, and the two."""
-    members = _members(labels)
-    centres = members @ vectors
-    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+def _joined(vectors: Scores, labels: Labels, lag: int, fewest: int, most: int) -> Labels:
+    """Return the labels with the likeliest two voices made one, as long as they are alike or there are too many."""
     cohesion = _cohesion(vectors, labels, lag)
-    trust = cohesion / (cohesion + (1 - cohesion) * lag / members.sum(axis=1))
-    likeness = centres @ centres.T / np.sqrt(np.outer(trust, trust))
+    members = _members(labels)
+    sums, windows = members @ vectors, members.sum(axis=1) / lag
+    voices = np.arange(len(members))
+    while voices.max() + 1 > fewest:
+        parts = _members(voices)
+        likeness = _likeness(parts @ sums, parts @ windows, cohesion)
+        one, other = np.unravel_index(int(likeness.argmax()), likeness.shape)
+        if likeness[one, other] < _ALIKE and len(parts) <= most:
+            break
+        voices = _compact(np.where(voices == one, other, voices))
+    return voices[labels]
+
+
+def _likeness(sums: Scores, windows: Scores, cohesion: float) -> Scores:
+    """Return the likeness of each voice to those before it, below the diagonal; minus infinity elsewhere.
+
+    Args:
+        sums: of the vectors of each voice, shape ``(voices, dim)``.
+        windows: how many windows of different sound are in it, shape ``(voices,)``.
+        cohesion: mean cosine of such windows of one voice.
+    """
+    centres = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    nearness = np.sqrt(cohesion / (cohesion + (1 - cohesion) / windows))
+    likeness = centres @ centres.T / np.outer(nearness, nearness)
     likeness[np.triu_indices(len(likeness))] = -np.inf
-    one, other = np.unravel_index(int(likeness.argmax()), likeness.shape)
-    return float(likeness[one, other]), int(one), int(other)
+    return np.asarray(likeness, np.float64)
 
 
 def _cohesion(vectors: Scores, labels: Labels, lag: int) -> float:

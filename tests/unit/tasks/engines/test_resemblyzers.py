@@ -162,6 +162,21 @@ def test_turns_lie_inside_speech_and_a_pause_ends_one(diarizer):
     assert 3000 <= second.start_ms < second.end_ms <= 6000
 
 
+def test_sound_between_spans_of_speech_is_not_heard(diarizer):
+    between = woman(1.5)
+    spans = [Span(start_ms=start_ms, end_ms=start_ms + 2000) for start_ms in (0, 3500, 7000)]
+    quiet, loud = (
+        diarizer.diarize(
+            [np.concatenate([man(2), level * between, man(2, seed=1), level * between, man(2, seed=2)])],
+            [ClipContext(speech=tuple(spans))],
+        )[0]
+        for level in (np.float32(0), np.float32(1))
+    )
+    assert [turn.speaker for turn in loud.turns] == ["S0", "S0", "S0"]
+    confidences = [[turn.confidence for turn in result.turns] for result in (quiet, loud)]
+    assert confidences[1] == pytest.approx(confidences[0], abs=3e-4)
+
+
 def test_without_speech_nobody_speaks(diarizer):
     silence = np.zeros(48_000, np.float32)
     empty, none_detected = diarizer.diarize([silence, man(3)], [all_of(silence), ClipContext(speech=())])

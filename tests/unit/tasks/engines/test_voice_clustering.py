@@ -11,12 +11,18 @@ LAG = 4
 ANYBODY = SpeakerBounds()
 
 
-def voices(*runs, seed=0, noise=0.65, alike=0.5, dim=256):
-    """Windows of people who speak in runs of (who, windows); noise and likeness as the network's vectors have."""
+def voices(*runs, seed=0, noise=0.65, alike=0.5, dim=256, shared=1):
+    """Windows of people who speak in runs of (who, windows); noise and likeness as the network's vectors have.
+
+    A window has sound in common with the next ones of its run, ``shared`` of them counting itself.
+    """
     rng = np.random.default_rng(seed)
     common = unit(rng.standard_normal(dim))
     people = [unit(np.sqrt(alike) * common + np.sqrt(1 - alike) * unit(rng.standard_normal(dim))) for _ in range(10)]
-    rows = [people[who] + noise * unit(rng.standard_normal(dim)) for who, n in runs for _ in range(n)]
+    rows = []
+    for who, n in runs:
+        sounds = rng.standard_normal((n + shared - 1, dim))
+        rows += [people[who] + noise * unit(sounds[i : i + shared].sum(axis=0)) for i in range(n)]
     return np.stack([unit(row) for row in rows]).astype(np.float32)
 
 
@@ -52,6 +58,24 @@ def test_one_person_is_one_voice(n_windows, seed):
 def test_people_are_counted_and_told_apart(runs, seed, noise):
     vectors = voices(*runs, seed=seed, noise=noise)
     labels = group_voices(vectors, pauses(vectors), LAG, ANYBODY)
+    assert np.array_equal(labels, who_spoke(*runs))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [(0, 8), (1, 8), (2, 8), (3, 8), (4, 8)],
+        [(0, 8), (1, 8), (2, 8), (1, 8), (3, 8), (0, 8)],
+        [(0, 8), (0, 8), (0, 8), (0, 8), (0, 8), (0, 8)],
+        [(0, 100), (1, 8), (2, 8), (0, 60)],
+    ],
+    ids=["strangers", "some return", "one person", "beside a long one"],
+)
+def test_people_with_little_speech_in_a_room_that_makes_them_alike_are_told_apart(runs, seed):
+    vectors = voices(*runs, seed=seed, noise=0.5, alike=0.8, shared=LAG)
+    begins = np.cumsum([0, *(n for _, n in runs)])[:-1]
+    labels = group_voices(vectors, np.isin(np.arange(len(vectors)), begins), LAG, ANYBODY)
     assert np.array_equal(labels, who_spoke(*runs))
 
 
