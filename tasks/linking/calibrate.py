@@ -55,13 +55,14 @@ def calibrate(
         )
 
     space = prior_space(vectors.shape[1], prior)
+    voices = voices_in(space)
     for _ in range(_PASSES):
-        voices = voices_in(space)
-        known = replace(space, returning=returning_share(voices))
-        found = cluster(voices, same_nats=known.match_nats(same_nats), together_nats=together_nats)
+        found = cluster(voices, same_nats=space.match_nats(same_nats), together_nats=together_nats)
         people = np.unique(found.part_of, return_inverse=True)[1]
         space = fit_space(vectors, quality, recording, people, prior)
-    return replace(space, returning=returning_share(voices_in(space)))
+        voices = voices_in(space)
+        space = replace(space, returning=returning_share(voices))
+    return space
 
 
 def sample_recordings(recording: IntArray, recording_ids: tuple[str, ...]) -> BoolArray:

@@ -84,6 +84,7 @@ def certainty_of(
     seed_row: IntArray,
     group: IntArray,
     clusters: Clusters,
+    near: IntArray,
     odds: Odds,
 ) -> Certainty:
     """Return how sure the group of each voice is.
@@ -94,11 +95,11 @@ def certainty_of(
         seed_row: Row of the groups that each of these began as.
         group: Of each voice; -1 for none.
         clusters: The people.
+        near: Who may be each (``candidates_of``).
         odds: What is expected before anybody listens.
     """
-    alive = clusters.alive()
-    least = bar(len(alive), odds.same_nats)
-    others = _others(voices, group, clusters, alive) - least
+    least = bar(len(clusters.alive()), odds.same_nats)
+    others = _others(voices, group, clusters, near) - least
     own = np.full(len(voices), np.nan)
     own[group >= 0] = _own(voices, seed, seed_row, group, clusters)[group >= 0] - least
     size = np.bincount(clusters.part_of, minlength=len(clusters.part_of))
@@ -112,22 +113,32 @@ def certainty_of(
     return Certainty(own=own, rival=rival, confidence=confidence)
 
 
-def rivals_of(clusters: Clusters, some: IntArray, odds: Odds) -> Rivals:
-    """Return which people come nearest to some.
+def candidates_of(voices: Voices, clusters: Clusters) -> IntArray:
+    """Return rows of the groups that come nearest to each voice, shape ``(n, candidates)``."""
+    alive = clusters.alive()
+    near, _ = nearest(voices.vectors, clusters.centres(alive), _RIVALS)
+    groups: IntArray = np.where(near >= 0, alive[np.maximum(near, 0)], -1)
+    return groups
+
+
+def rivals_of(clusters: Clusters, group: IntArray, near: IntArray, odds: Odds) -> Rivals:
+    """Return which people come nearest to each, as far as these came near one of their voices.
 
     Args:
         clusters: The people.
-        some: Rows of the groups of those whose rivals are wanted.
+        group: Of each voice; -1 for none.
+        near: Who may be each voice (``candidates_of``).
         odds: What is expected before anybody listens.
     """
     from scipy.special import expit
 
-    alive = clusters.alive()
-    near, _ = nearest(clusters.centres(some), clusters.centres(alive), _RIVALS)
-    one, other = np.repeat(some, near.shape[1]), alive[np.maximum(near, 0)].ravel()
-    real = (near.ravel() >= 0) & (clusters.people(one) != clusters.people(other))
-    one, other = one[real], other[real]
-    nats = clusters.groups.between(one, other) - bar(len(alive), odds.same_nats)
+    count = len(clusters.part_of)
+    one, other = np.repeat(group, near.shape[1]), near.ravel()
+    real = (one >= 0) & (other >= 0)
+    one, other = np.divmod(np.unique(one[real] * count + other[real]), count)
+    apart = clusters.people(one) != clusters.people(other)
+    one, other = one[apart], other[apart]
+    nats = clusters.groups.between(one, other) - bar(len(clusters.alive()), odds.same_nats)
     return Rivals(group=one, other=other, nats=nats, confidence=expit(nats / odds.softness).astype(np.float32))
 
 
@@ -139,13 +150,11 @@ def _own(voices: Voices, seed: IntArray, seed_row: IntArray, group: IntArray, cl
     return own
 
 
-def _others(voices: Voices, group: IntArray, clusters: Clusters, alive: IntArray) -> ScoreArray:
+def _others(voices: Voices, group: IntArray, clusters: Clusters, candidate: IntArray) -> ScoreArray:
     """Return what speaks for other groups, shape ``(n, candidates)``; NaN where it could not be."""
-    near, _ = nearest(voices.vectors, clusters.centres(alive), _RIVALS)
-    candidate = alive[np.maximum(near, 0)]
-    possible = (near >= 0) & (clusters.people(candidate) != clusters.people(group)[:, None])
+    possible = (candidate >= 0) & (clusters.people(candidate) != clusters.people(group)[:, None])
     voice, place = np.nonzero(possible)
-    score = np.full(near.shape, np.nan)
+    score = np.full(candidate.shape, np.nan)
     together = _are_together(voices, clusters.people(group), voice, clusters.people(candidate)[voice, place])
     voice, place = voice[~together], place[~together]
     score[voice, place] = clusters.groups.joined_by(voices.vectors[voice], voices.noise[voice], candidate[voice, place])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.records import FloatArray
-from tasks.linking.certainty import Certainty, Odds, Rivals, certainty_of, rivals_of
+from tasks.linking.certainty import Certainty, Odds, Rivals, candidates_of, certainty_of, rivals_of
 from tasks.linking.clusters import Clusters, Voices, attach, merge, near_pairs
 from tasks.linking.company import Company
 from tasks.linking.evidence import KnownGroups, VoiceGroups
@@ -80,12 +80,14 @@ def add_voices(
     group[seeds] = clusters.part_of[count:]
     group[short] = attach(clusters, voices.take(short), same_nats=same_nats)
     odds = Odds(same_nats=same_nats, softness=options.softness, returning=space.returning)
+    near = candidates_of(voices, clusters)
     certainty = certainty_of(
         voices,
         seeds,
         count + np.arange(len(seeds)),
         group,
         clusters,
+        near,
         odds,
     )
     rows = clusters.alive()
@@ -94,7 +96,7 @@ def add_voices(
         is_seed=is_seed,
         became=clusters.part_of[:count],
         certainty=certainty,
-        rivals=rivals_of(clusters, np.unique(group[group >= 0]), odds),
+        rivals=rivals_of(clusters, group, near, odds),
         groups=clusters.groups.kept(rows),
         rows=rows,
     )

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tasks.linking.calibrate import calibrate, sample_recordings
-from tasks.linking.certainty import Certainty, Odds, Rivals, certainty_of, rivals_of
+from tasks.linking.certainty import Certainty, Odds, Rivals, candidates_of, certainty_of, rivals_of
 from tasks.linking.clusters import Clusters, Voices, attach, cluster
 from tasks.linking.constraints import NO_CONSTRAINTS, Constraints
 from tasks.linking.local import LocalSpeakers
@@ -105,7 +105,8 @@ def link_speakers(
     of_voice[seeds] = clusters.part_of
     of_voice[short] = attach(clusters, voices.take(short), same_nats=same_nats)
     odds = Odds(same_nats=same_nats, softness=options.softness, returning=space.returning)
-    certainty = certainty_of(voices, seeds, np.arange(len(seeds)), of_voice, clusters, odds)
+    near = candidates_of(voices, clusters)
+    certainty = certainty_of(voices, seeds, np.arange(len(seeds)), of_voice, clusters, near, odds)
     group[heard] = clusters.people(of_voice)
     speaker, speaker_of_person = _numbered(group, len(seeds))
     rows = clusters.alive()
@@ -115,7 +116,7 @@ def link_speakers(
         space=space,
         clusters=clusters,
         speaker_of=speaker_of,
-        rivals=rivals_of(clusters, clusters.alive(), odds),
+        rivals=rivals_of(clusters, of_voice, near, odds),
     )
     wide_seed = np.zeros(len(local), bool)
     wide_seed[heard] = is_seed
