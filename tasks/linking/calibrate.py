@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from storage.records import FloatArray
-from tasks.linking.clusters import Voices, cluster
+from tasks.linking.clusters import Voices, cluster, pairs_of
 from tasks.linking.quality import noise_of
 from tasks.linking.returning import returning_share
 from tasks.linking.space import VoiceSpace, fit_space, prior_space
@@ -18,7 +18,6 @@ from tasks.linking.voices import BoolArray, IntArray, VoicePrior
 _FEWEST_VOICES, _MOST_VOICES = 1_000, 20_000
 _SHARE = 10
 """Of large archives one voice in so many is enough, between those numbers."""
-_PASSES = 2
 
 
 def calibrate(
@@ -31,7 +30,7 @@ def calibrate(
     same_nats: float,
     together_nats: float,
 ) -> VoiceSpace:
-    """Return the space in which the archive's voices are to be compared.
+    """Return the space in which the archive's voices are to be compared; how many return, a part does not tell.
 
     How much is to be taken out of voices depends on who is who, which nobody knows at first: voices are linked by the
     prior, and again with what the people found say.
@@ -55,13 +54,14 @@ def calibrate(
         )
 
     space = prior_space(vectors.shape[1], prior)
-    voices = voices_in(space)
-    for _ in range(_PASSES):
-        found = cluster(voices, same_nats=space.match_nats(same_nats), together_nats=together_nats)
+    for is_first in (True, False):
+        voices = voices_in(space)
+        pairs = pairs_of(voices)
+        if not is_first:
+            space = replace(space, returning=returning_share(voices, pairs))
+        found = cluster(voices, pairs, same_nats=space.match_nats(same_nats), together_nats=together_nats)
         people = np.unique(found.part_of, return_inverse=True)[1]
         space = fit_space(vectors, quality, recording, people, prior)
-        voices = voices_in(space)
-        space = replace(space, returning=returning_share(voices))
     return space
 
 

@@ -22,6 +22,10 @@ _WORTH_LOOKING = 0.05
 """Groups look for further groups as long as such a share of them finds one; after that there is next to nothing."""
 
 
+Pairs = tuple[IntArray, IntArray]
+"""Voices or groups, the first and the second of each pair."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Voices:
     """Voices to be linked, in a space in which they may be compared."""
@@ -83,7 +87,7 @@ class Clusters:
         return normalised(self.groups.sums[some])
 
 
-def cluster(voices: Voices, *, same_nats: float, together_nats: float) -> Clusters:
+def cluster(voices: Voices, pairs: Pairs, *, same_nats: float, together_nats: float) -> Clusters:
     """Return the people that there are among voices.
 
     Of many people one at random is seldom the right one, so the more there are, the more must speak for a match: the
@@ -92,10 +96,10 @@ def cluster(voices: Voices, *, same_nats: float, together_nats: float) -> Cluste
 
     Args:
         voices: What is to be linked, in an order that follows from nothing but the voices themselves.
+        pairs: Each with those that come nearest to it (``pairs_of``).
         same_nats: What must speak for two being one besides that, in nats.
         together_nats: What must speak for it besides for each chunk in which both were heard.
     """
-    pairs = near_pairs(voices.vectors, np.arange(len(voices)))
     found = Clusters(
         groups=VoiceGroups(voices.vectors, voices.noise, voices.scale),
         company=Company([set(some) for some in voices.chunks], together_nats, voices.together, voices.apart),
@@ -138,7 +142,12 @@ def attach(found: Clusters, voices: Voices, *, same_nats: float) -> IntArray:
     return joined
 
 
-def near_pairs(vectors: FloatArray, names: IntArray) -> tuple[IntArray, IntArray]:
+def pairs_of(voices: Voices) -> Pairs:
+    """Return each voice with those that come nearest to it."""
+    return near_pairs(voices.vectors, np.arange(len(voices)))
+
+
+def near_pairs(vectors: FloatArray, names: IntArray) -> Pairs:
     """Return pairs of neighbours, as the names of the two."""
     near, _ = nearest(vectors, vectors, _NEIGHBOURS + 1)
     one, other = np.repeat(np.arange(len(vectors)), near.shape[1]), near.ravel().astype(np.int64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.linking.clusters import Voices, near_pairs
+from tasks.linking.clusters import Pairs, Voices
 from tasks.linking.evidence import VoiceGroups
 
 _PRIOR_VOICES = 4.0
@@ -18,12 +18,17 @@ _STEPS = 20
 _MOST_NATS = 50.0
 
 
-def returning_share(voices: Voices) -> float:
-    """Return the share of voices that are heard again, in (0, 1)."""
+def returning_share(voices: Voices, pairs: Pairs) -> float:
+    """Return the share of voices that are heard again, in (0, 1).
+
+    Args:
+        voices: All of them.
+        pairs: Each with those that come nearest to it.
+    """
     count = len(voices)
-    one, other = near_pairs(voices.vectors, np.arange(count))
-    pairs = zip(one.tolist(), other.tolist(), strict=True)
-    apart = np.array([voices.chunks[a].isdisjoint(voices.chunks[b]) for a, b in pairs], bool)
+    one, other = pairs
+    both = zip(one.tolist(), other.tolist(), strict=True)
+    apart = np.array([voices.chunks[a].isdisjoint(voices.chunks[b]) for a, b in both], bool)
     one, other = one[apart], other[apart]
     ratio = VoiceGroups(voices.vectors, voices.noise, voices.scale).between(one, other)
     likelihood = np.bincount(one, np.exp(np.minimum(ratio, _MOST_NATS)), count) / max(count - 1, 1)

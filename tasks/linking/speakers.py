@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from tasks.linking.calibrate import calibrate, sample_recordings
 from tasks.linking.certainty import Certainty, Odds, Rivals, candidates_of, certainty_of, rivals_of
-from tasks.linking.clusters import Clusters, Voices, attach, cluster
+from tasks.linking.clusters import Clusters, Voices, attach, cluster, pairs_of
 from tasks.linking.constraints import NO_CONSTRAINTS, Constraints
 from tasks.linking.local import LocalSpeakers
 from tasks.linking.quality import noise_of
+from tasks.linking.returning import returning_share
 from tasks.linking.space import VoiceSpace
 from tasks.linking.voices import BoolArray, IntArray, VoicePrior, has_voice
 
@@ -28,7 +29,7 @@ alone."""
 class LinkOptions:
     """When local speakers of different recordings are one person; log-odds in nats."""
 
-    same_nats: float = 1.5
+    same_nats: float = 1.0
     """What must speak for two groups of local speakers being one person where half of all voices are heard again,
     besides the logarithm of the number of people that it could be."""
     together_nats: float = 10.0
@@ -94,13 +95,12 @@ def link_speakers(
         return _links(local, group, np.zeros(len(local), bool), None, Certainty.unknown(len(local)), constraints)
     space = _calibrated(local, heard[is_seed], prior, options)
     voices = voices_in(space, local, heard)
-    same_nats = space.match_nats(options.same_nats)
     seeds, short = np.flatnonzero(is_seed), np.flatnonzero(~is_seed)
-    clusters = cluster(
-        voices.take(seeds, *_among(constraints, heard[seeds])),
-        same_nats=same_nats,
-        together_nats=options.together_nats,
-    )
+    founders = voices.take(seeds, *_among(constraints, heard[seeds]))
+    pairs = pairs_of(founders)
+    space = replace(space, returning=returning_share(founders, pairs))
+    same_nats = space.match_nats(options.same_nats)
+    clusters = cluster(founders, pairs, same_nats=same_nats, together_nats=options.together_nats)
     of_voice = np.full(len(heard), -1)
     of_voice[seeds] = clusters.part_of
     of_voice[short] = attach(clusters, voices.take(short), same_nats=same_nats)

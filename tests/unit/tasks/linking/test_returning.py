@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.linking.clusters import Voices
+from tasks.linking.clusters import Voices, pairs_of
 from tasks.linking.evidence import VoiceScale
 from tasks.linking.local import name_local_speakers
 from tasks.linking.returning import returning_share
@@ -14,9 +14,8 @@ def share_of(people):
     vectors = np.stack([heard(who, room=at, take=at) for at, who in enumerate(people)])
     chunks = [{at} for at in range(len(people))]
     noise = np.full(len(people), 0.5)
-    return returning_share(
-        Voices(vectors=vectors, noise=noise, chunks=chunks, scale=VoiceScale(offset=0.0, dimensions=64.0))
-    )
+    voices = Voices(vectors=vectors, noise=noise, chunks=chunks, scale=VoiceScale(offset=0.0, dimensions=64.0))
+    return returning_share(voices, pairs_of(voices))
 
 
 def test_who_returns_is_counted():
