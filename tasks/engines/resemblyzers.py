@@ -133,7 +133,7 @@ class ResemblyzerDiarizer:
         if level < _SILENCE_RMS:
             return np.full((len(cells), ge2e.DIM), np.nan, np.float32)
         mel = ge2e.mel_spectrogram(ge2e.raised_to_speech_level(clip, level))
-        starts_ms = _middles_ms(speech, cells) - _WINDOW_MS // 2
+        starts_ms = window_middles_ms(speech, cells) - _WINDOW_MS // 2
         return self._encoder.embed(mel, np.clip(starts_ms // _MS_PER_FRAME, 0, None))
 
 
@@ -224,17 +224,21 @@ def _cells(speech: Sequence[Span], step_ms: int) -> list[Span]:
     return cells
 
 
-def _middles_ms(speech: Sequence[Span], cells: Sequence[Span]) -> NDArray[np.int64]:
-    """Return the middle of each cell's window: its own, moved so far that the window ends where its speech ends.
+def window_middles_ms(speech: Sequence[Span], cells: Sequence[Span]) -> NDArray[np.int64]:
+    """Return the middle of each cell's window: its own, but no nearer to the edge of its speech than a quarter window.
 
-    Beyond the pause somebody else may talk. Speech shorter than a window is in the middle of it.
+    Beyond a pause somebody else may talk. Of speech shorter than half a window it is the middle.
+
+    Args:
+        speech: sorted and disjoint.
+        cells: parts of the speech.
     """
     starts = np.array([span.start_ms for span in speech], np.int64)
     ends = np.array([span.end_ms for span in speech], np.int64)
     middles = np.array([(cell.start_ms + cell.end_ms) // 2 for cell in cells], np.int64)
     own = np.searchsorted(starts, middles, side="right") - 1
-    reach = np.minimum(_WINDOW_MS, ends - starts)[own] // 2
-    return np.clip(middles, starts[own] + reach, ends[own] - reach)
+    inside = np.minimum(_WINDOW_MS // 4, (ends - starts) // 2)[own]
+    return np.clip(middles, starts[own] + inside, ends[own] - inside)
 
 
 def _turns(cells: Sequence[Span], labels: voice_clustering.Labels, scores: voice_clustering.Scores) -> tuple[Turn, ...]:

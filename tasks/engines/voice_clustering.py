@@ -2,12 +2,12 @@
 
 Three steps. Average linkage at a short distance makes many groups, each surely of one person. A Viterbi pass gives
 every vector to the nearest group, reluctant to change voice in the middle of speech; groups too small to know are
-dissolved. Then the likeliest two groups are joined, and joined again, until no two are alike; the last two steps are
-repeated as long as there is something to join.
+dissolved. Then the likeliest two groups are joined, and joined again, until no two are alike. As long as that leaves
+fewer groups, the vectors are given to the nearest once more, and what is alike then is joined.
 
 Likeness is the cosine between the centres of two groups, relative to what two groups of one voice would have: the
-less speech in a group, the further chance takes its centre from the voice, and the further the worse the recording.
-So one bar serves short turns and long ones, clear recordings and poor: 1.0 is the same voice, strangers lie about 0.7.
+less speech in a group and the worse the recording, the further chance takes a centre from its voice. So one bar serves
+short turns and long ones, clear recordings and poor: 1.0 is the same voice, strangers lie about 0.7.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from storage.records import FloatArray, SpeakerBounds
 Labels = NDArray[np.intp]
 Scores = NDArray[np.float64]
 
-_SURELY_ONE_VOICE: Final = 0.25
+_SURELY_ONE_VOICE: Final = 0.28
 """Mean cosine distance up to which windows are taken for one person without a second look."""
-_ALIKE: Final = 0.89
-"""Likeness from which two groups are one person; the higher, the rather is one person taken for two."""
+_ALIKE: Final = 0.9
+"""Likeness from which two groups are one person. Much lower joins strangers in one room, which nothing later can undo;
+higher makes two of a person who sounds different in a short turn."""
 _FEWEST_VECTORS: Final = 4
 """A group of fewer is a cough, a laugh or two people at once, not a voice."""
 _CHANGE_MID_SPEECH: Final = 0.4
