@@ -27,9 +27,6 @@ def returning_share(voices: Voices, pairs: Pairs) -> float:
     """
     count = len(voices)
     one, other = pairs
-    both = zip(one.tolist(), other.tolist(), strict=True)
-    apart = np.array([voices.chunks[a].isdisjoint(voices.chunks[b]) for a, b in both], bool)
-    one, other = one[apart], other[apart]
     ratio = VoiceGroups(voices.vectors, voices.noise, voices.scale).between(one, other)
     likelihood = np.bincount(one, np.exp(np.minimum(ratio, _MOST_NATS)), count) / max(count - 1, 1)
     share = 0.5
