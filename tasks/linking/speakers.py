@@ -29,7 +29,7 @@ alone."""
 class LinkOptions:
     """When local speakers of different recordings are one person; log-odds in nats."""
 
-    same_nats: float = 1.0
+    same_nats: float = 2.0
     """What must speak for two groups of local speakers being one person where half of all voices are heard again,
     besides the logarithm of the number of people that it could be."""
     together_nats: float = 10.0
