@@ -96,8 +96,9 @@ def agglomerate(
         chosen, votes, chooser = pairs.choices(bar)
         if not len(chosen):
             return part_of
-        kept, gone = _directed(groups.precision, pairs, chosen, chooser)
-        is_sure = (votes == 2) | (groups.precision[kept] >= _MUCH_MORE * groups.precision[gone])  # noqa: PLR2004
+        kept, gone = _by_weight(groups.precision, pairs.one[chosen], pairs.other[chosen])
+        much_more = groups.precision[kept] >= _MUCH_MORE * groups.precision[gone]
+        is_sure = (votes == 2) | ((chooser == gone) & much_more)  # noqa: PLR2004
         chosen, kept, gone = chosen[is_sure], kept[is_sure], gone[is_sure]
         done = _merge_in_turn(pairs, chosen, kept, gone, bar, objection, merged)
         if done.any():
@@ -108,12 +109,9 @@ def agglomerate(
             pairs.renew(groups, step, kept[done])
 
 
-def _directed(precision: ScoreArray, pairs: _Pairs, chosen: IntArray, chooser: IntArray) -> tuple[IntArray, IntArray]:
-    """Return of each pair who stays and who goes: the one with less behind it, or else the one with more to choose."""
-    one, other = pairs.one[chosen], pairs.other[chosen]
-    target = np.where(chooser == one, other, one)
-    heavier = np.where(precision[one] >= precision[other], one, other)
-    kept = np.where(precision[target] >= _MUCH_MORE * precision[chooser], target, heavier)
+def _by_weight(precision: ScoreArray, one: IntArray, other: IntArray) -> tuple[IntArray, IntArray]:
+    """Return of each pair the group with more behind it, which stays, and the one that becomes part of it."""
+    kept: IntArray = np.where(precision[one] >= precision[other], one, other)
     return kept, one + other - kept
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.enrolled import enrolled_voices
-from storage.lake import Lake, LakeState
+from storage.lake import FactKey, Lake, LakeState
 from storage.memory import write_memory
 from storage.publishing import index_tables, inputs_digest, write_whole
 from storage.records import SpeakerBounds
@@ -94,21 +94,27 @@ class _Stage:
         keys = [key for one in self._selected for key in one.keys("fingerprint")]
         known = self._published.keys
         if known and known <= set(keys):
-            news = self._lake.facts("fingerprints", self._state, [key for key in keys if key not in known])
-            spec = self._plan.spec
-            added = Additions(
-                published=self._published,
-                decided=self._decided,
-                bounds=self._bounds,
-                local_options=spec.local_linking,
-                options=spec.linking,
-                basis_before=self._basis({recording_id for recording_id, *_ in known}),
-                basis=self._basis(),
-            ).link(news)
-            if added is not None and not self._decided.has_forgotten(news):
+            added = self._link_addition(known, [key for key in keys if key not in known])
+            if added is not None:
                 self._extent = "addition"
                 return added, ()
         return self._link_whole(self._lake.facts("fingerprints", self._state, keys))
+
+    def _link_addition(self, known: frozenset[FactKey], fresh: list[FactKey]) -> Outcome | None:
+        """Return the links of everything, where what is new can be added to what is known."""
+        news = self._lake.facts("fingerprints", self._state, fresh)
+        if self._decided.has_forgotten(news):
+            return None
+        spec = self._plan.spec
+        return Additions(
+            published=self._published,
+            decided=self._decided,
+            bounds=self._bounds,
+            local_options=spec.local_linking,
+            options=spec.linking,
+            basis_before=self._basis({recording_id for recording_id, *_ in known}),
+            basis=self._basis(),
+        ).link(news)
 
     def _link_whole(self, labels: pa.Table) -> tuple[Outcome, tuple[SetAside, ...]]:
         labels, n_forgotten = self._decided.forget(labels)
