@@ -98,3 +98,19 @@ def test_what_is_forbidden_is_not_merged_and_every_merge_is_told(seed):
     for kept, gone in told:
         person = [kept if one == gone else one for one in person]
     assert person == part_of
+
+
+def test_a_large_group_takes_in_only_who_has_chosen_it():
+    large, plane = np.eye(2, 64, dtype=np.float32)
+    middle, near, twin = (
+        np.float32(cosine) * large + np.float32((1 - cosine**2) ** 0.5) * plane for cosine in (0.55, 0.3, 0.28)
+    )
+    groups = groups_of([large] * 12 + [middle, near, twin])
+    groups.merge(np.zeros(11, np.int64), np.arange(1, 12))
+    one, other = np.array([0, 12, 13]), np.array([12, 13, 14])
+    of_large, of_middle, of_twins = groups.between(one, other)
+    assert 0 < of_large < of_middle < of_twins
+    told = []
+    agglomerate(groups, one, other, bar=0.0, objection=lambda *_: 0.0, merged=lambda *pair: told.append(set(pair)))
+    assert told[0] == {13, 14}
+    assert 0 not in told[1]
