@@ -26,13 +26,18 @@ Merged = Callable[[int, int], None]
 """Told that the second group is now part of the first."""
 
 
-class _Pairs:
-    """Candidate pairs of groups, each once with the smaller number first, and what speaks for them."""
+class Pairs:
+    """Candidate pairs of groups, each once with the smaller number first, and what speaks for them, in nats."""
 
-    def __init__(self, groups: VoiceGroups, one: IntArray, other: IntArray, worth: float) -> None:
-        """Take pairs in any order, also twice; forget those with less than ``worth`` speaking for them."""
-        self._count, self._worth = len(groups), worth
+    def __init__(self, groups: VoiceGroups, one: IntArray, other: IntArray) -> None:
+        """Take pairs in any order, also twice or with themselves."""
+        self._count = len(groups)
         self.one, self.other, self.score = self._scored(groups, one, other)
+
+    def forget_below(self, worth: float) -> None:
+        """Forget pairs with less speaking for them."""
+        kept = self.score > worth
+        self.one, self.other, self.score = self.one[kept], self.other[kept], self.score[kept]
 
     def choices(self, bar: float) -> tuple[IntArray, IntArray, IntArray]:
         """Return pairs that a group has chosen: (pair, how many chose it, who did), the best first."""
@@ -63,9 +68,7 @@ class _Pairs:
         low, high = np.minimum(one, other), np.maximum(one, other)
         apart = low != high
         one, other = np.divmod(_distinct(low[apart] * self._count + high[apart]), self._count)
-        score = groups.between(one, other)
-        kept = score > self._worth
-        return one[kept], other[kept], score[kept]
+        return one, other, groups.between(one, other)
 
 
 def _distinct(numbers: IntArray) -> IntArray:
@@ -77,22 +80,19 @@ def _distinct(numbers: IntArray) -> IntArray:
     return distinct
 
 
-def agglomerate(
-    groups: VoiceGroups, one: IntArray, other: IntArray, *, bar: float, objection: Objection, merged: Merged
-) -> IntArray:
+def agglomerate(groups: VoiceGroups, pairs: Pairs, *, bar: float, objection: Objection, merged: Merged) -> IntArray:
     """Merge groups and return the group that each row is part of now.
 
     Args:
         groups: Changed in place.
-        one: First groups of the candidate pairs.
-        other: Second groups.
+        pairs: Candidates among the groups; used up.
         bar: What must speak for a pair, in nats.
         objection: Asked before a merge.
         merged: Told of a merge.
     """
     part_of = np.arange(len(groups))
-    pairs = _Pairs(groups, one, other, bar - _SLACK)
     while True:
+        pairs.forget_below(bar - _SLACK)
         chosen, votes, chooser = pairs.choices(bar)
         if not len(chosen):
             return part_of
@@ -116,7 +116,7 @@ def _by_weight(precision: ScoreArray, one: IntArray, other: IntArray) -> tuple[I
 
 
 def _merge_in_turn(
-    pairs: _Pairs,
+    pairs: Pairs,
     chosen: IntArray,
     kept: IntArray,
     gone: IntArray,

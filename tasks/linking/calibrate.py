@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from storage.records import FloatArray
-from tasks.linking.clusters import Voices, cluster, pairs_of
+from tasks.linking.clusters import Clusters, Voices, cluster
 from tasks.linking.quality import noise_of
 from tasks.linking.returning import returning_share
 from tasks.linking.space import VoiceSpace, fit_space, prior_space
@@ -42,7 +42,7 @@ def calibrate(
         chunks: In which each was heard, as in ``Voices``.
         prior: Of the model.
         same_nats: As in ``LinkOptions``.
-        together_nats: As in ``cluster``.
+        together_nats: As in ``Clusters.of_each``.
     """
 
     def voices_in(space: VoiceSpace) -> Voices:
@@ -55,11 +55,11 @@ def calibrate(
 
     space = prior_space(vectors.shape[1], prior)
     for is_first in (True, False):
-        voices = voices_in(space)
-        pairs = pairs_of(voices)
+        found = Clusters.of_each(voices_in(space), together_nats=together_nats)
+        pairs = found.near_pairs()
         if not is_first:
-            space = replace(space, returning=returning_share(voices, pairs))
-        found = cluster(voices, pairs, same_nats=space.match_nats(same_nats), together_nats=together_nats)
+            space = replace(space, returning=returning_share(len(vectors), pairs))
+        cluster(found, pairs, same_nats=space.match_nats(same_nats))
         people = np.unique(found.part_of, return_inverse=True)[1]
         space = fit_space(vectors, quality, recording, people, prior)
     return space

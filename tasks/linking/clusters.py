@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from storage.records import FloatArray
-from tasks.linking.agglomerate import agglomerate
+from tasks.linking.agglomerate import Pairs, agglomerate
 from tasks.linking.company import Company
 from tasks.linking.evidence import VoiceGroups, VoiceScale
 from tasks.linking.neighbours import nearest
@@ -20,10 +21,6 @@ _CANDIDATES = 4
 """Groups that a voice may be attached to."""
 _WORTH_LOOKING = 0.05
 """Groups look for further groups as long as such a share of them finds one; after that there is next to nothing."""
-
-
-Pairs = tuple[IntArray, IntArray]
-"""Voices or groups, the first and the second of each pair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,6 +68,25 @@ class Clusters:
     part_of: IntArray
     """Group of each voice, being the row of ``groups`` that stands for it."""
 
+    @classmethod
+    def of_each(cls, voices: Voices, *, together_nats: float) -> Self:
+        """Return the voices, each a group of its own.
+
+        Args:
+            voices: What is to be linked, in an order that follows from nothing but the voices themselves.
+            together_nats: What must speak for two being one besides, for each chunk in which both were heard.
+        """
+        return cls(
+            groups=VoiceGroups(voices.vectors, voices.noise, voices.scale),
+            company=Company([set(some) for some in voices.chunks], together_nats, voices.together, voices.apart),
+            part_of=np.arange(len(voices)),
+        )
+
+    def near_pairs(self) -> Pairs:
+        """Return each group with those that come nearest to it."""
+        alive = self.alive()
+        return Pairs(self.groups, *near_pairs(self.centres(alive), alive))
+
     def alive(self) -> IntArray:
         """Return the groups that there are."""
         return np.flatnonzero(self.part_of == np.arange(len(self.part_of)))
@@ -87,30 +103,20 @@ class Clusters:
         return normalised(self.groups.sums[some])
 
 
-def cluster(voices: Voices, pairs: Pairs, *, same_nats: float, together_nats: float) -> Clusters:
-    """Return the people that there are among voices.
+def cluster(found: Clusters, pairs: Pairs, *, same_nats: float) -> None:
+    """Merge groups until they are people.
 
     Of many people one at random is seldom the right one, so the more there are, the more must speak for a match: the
     logarithm of their number. Nobody knows it at first; merging begins with the number of voices and goes on with the
     number of groups.
 
     Args:
-        voices: What is to be linked, in an order that follows from nothing but the voices themselves.
-        pairs: Each with those that come nearest to it (``pairs_of``).
+        found: Changed in place.
+        pairs: Its ``near_pairs``; used up.
         same_nats: What must speak for two being one besides that, in nats.
-        together_nats: What must speak for it besides for each chunk in which both were heard.
     """
-    found = Clusters(
-        groups=VoiceGroups(voices.vectors, voices.noise, voices.scale),
-        company=Company([set(some) for some in voices.chunks], together_nats, voices.together, voices.apart),
-        part_of=np.arange(len(voices)),
-    )
-    merge(found, *pairs, same_nats)
-    share = 1.0
-    while share > _WORTH_LOOKING:
-        alive = found.alive()
-        share = merge(found, *near_pairs(found.centres(alive), alive), same_nats)
-    return found
+    while merge(found, pairs, same_nats) > _WORTH_LOOKING:
+        pairs = found.near_pairs()
 
 
 def bar(n_people: int, same_nats: float) -> float:
@@ -142,12 +148,7 @@ def attach(found: Clusters, voices: Voices, *, same_nats: float) -> IntArray:
     return joined
 
 
-def pairs_of(voices: Voices) -> Pairs:
-    """Return each voice with those that come nearest to it."""
-    return near_pairs(voices.vectors, np.arange(len(voices)))
-
-
-def near_pairs(vectors: FloatArray, names: IntArray) -> Pairs:
+def near_pairs(vectors: FloatArray, names: IntArray) -> tuple[IntArray, IntArray]:
     """Return pairs of neighbours, as the names of the two."""
     near, _ = nearest(vectors, vectors, _NEIGHBOURS + 1)
     one, other = np.repeat(np.arange(len(vectors)), near.shape[1]), near.ravel().astype(np.int64)
@@ -155,13 +156,12 @@ def near_pairs(vectors: FloatArray, names: IntArray) -> Pairs:
     return names[one[real]], names[other[real]]
 
 
-def merge(found: Clusters, one: IntArray, other: IntArray, same_nats: float) -> float:
-    """Merge what pairs of voices or groups allow; return the share of groups that are part of another now."""
+def merge(found: Clusters, pairs: Pairs, same_nats: float) -> float:
+    """Merge what pairs of groups allow; return the share of groups that are part of another now."""
     before = len(found.alive())
     new = agglomerate(
         found.groups,
-        found.part_of[one],
-        found.part_of[other],
+        pairs,
         bar=bar(before, same_nats),
         objection=found.company.objection,
         merged=found.company.merged,

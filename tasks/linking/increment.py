@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.records import FloatArray
+from tasks.linking.agglomerate import Pairs
 from tasks.linking.certainty import Certainty, Odds, Rivals, candidates_of, certainty_of, rivals_of
 from tasks.linking.clusters import Clusters, Voices, attach, merge, near_pairs
 from tasks.linking.company import Company
@@ -81,15 +82,7 @@ def add_voices(
     group[short] = attach(clusters, voices.take(short), same_nats=same_nats)
     odds = Odds(same_nats=same_nats, softness=options.softness, returning=space.returning)
     near = candidates_of(voices, clusters)
-    certainty = certainty_of(
-        voices,
-        seeds,
-        count + np.arange(len(seeds)),
-        group,
-        clusters,
-        near,
-        odds,
-    )
+    certainty = certainty_of(voices, seeds, count + np.arange(len(seeds)), group, clusters, near, odds)
     rows = clusters.alive()
     return Addition(
         group=group,
@@ -108,8 +101,9 @@ def _merge_new(clusters: Clusters, known: KnownGroups, fresh: FloatArray, same_n
     near, _ = nearest(fresh, normalised(known.sums), _CANDIDATES)
     voice = count + np.repeat(np.arange(len(fresh)), near.shape[1])
     one, other = near_pairs(fresh, count + np.arange(len(fresh)))
-    merge(clusters, np.r_[voice, one], np.r_[near.ravel(), other], same_nats)
+    merge(clusters, Pairs(clusters.groups, np.r_[voice, one], np.r_[near.ravel(), other]), same_nats)
     alive = clusters.alive()
     touched = np.unique(clusters.part_of[count:])
     near, _ = nearest(clusters.centres(touched), clusters.centres(alive), _CANDIDATES)
-    merge(clusters, np.repeat(touched, near.shape[1]), alive[near.ravel()], same_nats)
+    pairs = Pairs(clusters.groups, np.repeat(touched, near.shape[1]), alive[near.ravel()])
+    merge(clusters, pairs, same_nats)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.records import FloatArray, SpeakerBounds
-from tasks.linking.agglomerate import agglomerate
+from tasks.linking.agglomerate import Pairs, agglomerate
 from tasks.linking.evidence import VoiceGroups, VoiceScale
 from tasks.linking.known_numbers import merge_within_bounds
 from tasks.linking.quality import noise_for, noise_of, quality_of
@@ -179,7 +179,8 @@ class _Labels:
         apart = _Apart(self._channel[heard], self._chunk[heard], options.very_clear_nats)
         some = [place for place in np.unique(self._recording).tolist() if place in known]
         one, other = _pairs_within(recording, ~np.isin(recording, some))
-        part_of = agglomerate(groups, one, other, bar=options.same_nats, objection=apart.objection, merged=apart.merged)
+        pairs = Pairs(groups, one, other)
+        part_of = agglomerate(groups, pairs, bar=options.same_nats, objection=apart.objection, merged=apart.merged)
         for place in some:
             rows = np.flatnonzero(recording == place)
             part_of[rows] = merge_within_bounds(

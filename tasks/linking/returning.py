@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.linking.clusters import Pairs, Voices
-from tasks.linking.evidence import VoiceGroups
+from tasks.linking.agglomerate import Pairs
 
 _PRIOR_VOICES = 4.0
 """That half of all voices return is believed as if so many had been seen."""
@@ -18,17 +17,16 @@ _STEPS = 20
 _MOST_NATS = 50.0
 
 
-def returning_share(voices: Voices, pairs: Pairs) -> float:
+def returning_share(count: int, pairs: Pairs) -> float:
     """Return the share of voices that are heard again, in (0, 1).
 
     Args:
-        voices: All of them.
+        count: How many voices there are.
         pairs: Each with those that come nearest to it.
     """
-    count = len(voices)
-    one, other = pairs
-    ratio = VoiceGroups(voices.vectors, voices.noise, voices.scale).between(one, other)
-    likelihood = np.bincount(one, np.exp(np.minimum(ratio, _MOST_NATS)), count) / max(count - 1, 1)
+    likelihood_ratio = np.exp(np.minimum(pairs.score, _MOST_NATS))
+    each = np.bincount(pairs.one, likelihood_ratio, count) + np.bincount(pairs.other, likelihood_ratio, count)
+    likelihood = each / max(count - 1, 1)
     share = 0.5
     for _ in range(_STEPS):
         returns = share * likelihood / (1 - share + share * likelihood)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.linking.calibrate import calibrate, sample_recordings
 from tasks.linking.certainty import Certainty, Odds, Rivals, candidates_of, certainty_of, rivals_of
-from tasks.linking.clusters import Clusters, Voices, attach, cluster, pairs_of
+from tasks.linking.clusters import Clusters, Voices, attach, cluster
 from tasks.linking.constraints import NO_CONSTRAINTS, Constraints
 from tasks.linking.local import LocalSpeakers
 from tasks.linking.quality import noise_of
@@ -97,10 +97,11 @@ def link_speakers(
     voices = voices_in(space, local, heard)
     seeds, short = np.flatnonzero(is_seed), np.flatnonzero(~is_seed)
     founders = voices.take(seeds, *_among(constraints, heard[seeds]))
-    pairs = pairs_of(founders)
-    space = replace(space, returning=returning_share(founders, pairs))
+    clusters = Clusters.of_each(founders, together_nats=options.together_nats)
+    pairs = clusters.near_pairs()
+    space = replace(space, returning=returning_share(len(founders), pairs))
     same_nats = space.match_nats(options.same_nats)
-    clusters = cluster(founders, pairs, same_nats=same_nats, together_nats=options.together_nats)
+    cluster(clusters, pairs, same_nats=same_nats)
     of_voice = np.full(len(heard), -1)
     of_voice[seeds] = clusters.part_of
     of_voice[short] = attach(clusters, voices.take(short), same_nats=same_nats)

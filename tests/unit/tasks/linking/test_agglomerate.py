@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.linking.agglomerate import agglomerate
+from tasks.linking.agglomerate import Pairs, agglomerate
 from tasks.linking.evidence import VoiceGroups, VoiceScale
 from tests.voices import heard, partition
 
@@ -18,7 +18,7 @@ def people(vectors, *, bar=0.0, objection=lambda *_: 0.0, pairs=None, told=None)
     one, other = np.triu_indices(len(vectors), 1) if pairs is None else np.array(pairs, np.int64).reshape(-1, 2).T
     merged = (lambda *_: None) if told is None else lambda *pair: told.append(pair)
     groups = groups_of(vectors)
-    return agglomerate(groups, one, other, bar=bar, objection=objection, merged=merged).tolist()
+    return agglomerate(groups, Pairs(groups, one, other), bar=bar, objection=objection, merged=merged).tolist()
 
 
 def people_one_pair_at_a_time(vectors, bar):
@@ -111,6 +111,12 @@ def test_a_large_group_takes_in_only_who_has_chosen_it():
     of_large, of_middle, of_twins = groups.between(one, other)
     assert 0 < of_large < of_middle < of_twins
     told = []
-    agglomerate(groups, one, other, bar=0.0, objection=lambda *_: 0.0, merged=lambda *pair: told.append(set(pair)))
+    agglomerate(
+        groups,
+        Pairs(groups, one, other),
+        bar=0.0,
+        objection=lambda *_: 0.0,
+        merged=lambda *pair: told.append(set(pair)),
+    )
     assert told[0] == {13, 14}
     assert 0 not in told[1]

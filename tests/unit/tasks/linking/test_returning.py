@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.linking.clusters import Voices, pairs_of
+from tasks.linking.clusters import Clusters, Voices
 from tasks.linking.evidence import VoiceScale
 from tasks.linking.local import name_local_speakers
 from tasks.linking.returning import returning_share
@@ -15,7 +15,7 @@ def share_of(people):
     chunks = [{at} for at in range(len(people))]
     noise = np.full(len(people), 0.5)
     voices = Voices(vectors=vectors, noise=noise, chunks=chunks, scale=VoiceScale(offset=0.0, dimensions=64.0))
-    return returning_share(voices, pairs_of(voices))
+    return returning_share(len(people), Clusters.of_each(voices, together_nats=10.0).near_pairs())
 
 
 def test_who_returns_is_counted():
