@@ -1,22 +1,9 @@
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from storage.decisions import VoiceAnchor
 from tasks.linking.anchors import NEAR_MS, anchor_of, voice_at, voice_key
-
-
-def turn(start_ms, end_ms, label, *, channel=0, chunk_index=0, is_exclusive=True, recipe="new"):
-    return {
-        "recording_id": "r",
-        "channel": channel,
-        "chunk_index": chunk_index,
-        "start_ms": start_ms,
-        "end_ms": end_ms,
-        "label": label,
-        "is_exclusive": is_exclusive,
-        "recipe": recipe,
-    }
+from tests.turns import TURNS, turn
 
 
 def anchor(at_ms, *, channel=0):
@@ -66,18 +53,6 @@ def test_who_talks_alone_comes_before_who_talks_over_them():
 
 def test_other_channels_are_other_people():
     assert label_at(500, turn(0, 1_000, "A"), channel=1) is None
-
-
-TURNS = st.lists(
-    st.builds(
-        lambda start, length, label: turn(start, start + length, label),
-        st.integers(0, 50_000),
-        st.integers(1, 5_000),
-        st.sampled_from("ABC"),
-    ),
-    min_size=1,
-    max_size=12,
-)
 
 
 @given(TURNS)
