@@ -29,16 +29,19 @@ _DOUBTFUL = """
     CREATE TEMP TABLE doubtful AS
     WITH spans AS (
         SELECT recording_id, start_ms, end_ms, lag(recording_id) OVER () AS before_id, lag(end_ms) OVER () AS before_ms
-        FROM coverage SEMI JOIN asked USING (recording_id)
+        FROM coverage
     ), chains AS (
         SELECT recording_id, max(end_ms) AS last_ms, count(*) FILTER (before_id IS DISTINCT FROM recording_id) AS n,
                bool_and(start_ms < end_ms AND start_ms = if(recording_id = before_id, before_ms, 0)) AS is_unbroken
-        FROM spans GROUP BY recording_id
+        FROM spans SEMI JOIN asked USING (recording_id) GROUP BY recording_id
     )
     SELECT recording_id, source, coalesce(duration_ms, 0) AS duration_ms
     FROM asked LEFT JOIN chains USING (recording_id)
     WHERE coalesce(duration_ms, 0) <> coalesce(last_ms, 0) OR NOT is_unbroken OR n > 1"""
-"""Recordings whose spans are not one chain from 0 to the end, as they lie in the lake."""
+"""Recordings whose spans are not one chain from 0 to the end, as they lie in the lake.
+
+The window is over nothing but the files: over a join DuckDB would hold all of it at once.
+"""
 
 _FAULTS = """
     WITH spans AS (

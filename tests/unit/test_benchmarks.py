@@ -188,11 +188,11 @@ def test_speech_is_repeated_to_the_sample():
 
 
 @pytest.mark.parametrize(
-    "name", ["accuracy", "decode", "engines", "memory", "orchestration", "rerun", "stages", "workers"]
+    "name", ["accuracy", "decode", "engines", "false_flags", "memory", "orchestration", "rerun", "stages", "workers"]
 )
 def test_arguments(name, tmp_path, capsys):
     benchmark = importlib.import_module(f"benchmarks.{name}")
-    needed = [str(SAMPLES)] if name == "accuracy" else []
+    needed = [str(SAMPLES)] if name in {"accuracy", "false_flags"} else []
     assert benchmark.parse_arguments([*needed, "--json", str(tmp_path / "out")]).json == tmp_path / "out"
     with pytest.raises(SystemExit):
         benchmark.parse_arguments([*needed, "--no-such-option"])
