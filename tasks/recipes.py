@@ -56,12 +56,18 @@ class RecipeBook:
         diarize = recipe("diarize", SCHEMA_VERSION, self._identities["diarizer"], to_plain(hints.speakers), probe)
         return {
             "probe": probe,
-            "transcribe": recipe("transcribe", SCHEMA_VERSION, self._identities["transcriber"], language, probe),
+            "transcribe": recipe(
+                "transcribe", SCHEMA_VERSION, self._identities["transcriber"], language, probe, *self._second_try()
+            ),
             "diarize": diarize,
             "fingerprint": recipe(
                 "fingerprint", SCHEMA_VERSION, self._identities["embedder"], _FINGERPRINT_RULES, diarize
             ),
         }
+
+    def _second_try(self) -> list[Any]:
+        """Return what a second try adds to a recipe; without one, recipes are what they were before there was any."""
+        return [to_plain(self._spec.second_try)] if self._spec.second_try.enabled else []
 
 
 def resolve_channel_mode(spec: RunSpec, hints: SourceHints) -> ChannelMode:
