@@ -12,6 +12,8 @@ from tasks.engines import registry
 from tasks.engines.registry import EngineKind
 from tasks.spec import RunSpec, to_plain
 
+_CUTTING_RULES = 1
+"""Raised when ``tasks.chunking`` cuts the same sound otherwise, or hears it otherwise."""
 _FINGERPRINT_RULES = 1
 """Raised when ``tasks.fingerprint`` chooses other speech for the same turns."""
 
@@ -52,7 +54,7 @@ class RecipeBook:
         mode = resolve_channel_mode(self._spec, hints)
         language = hints.language or self._spec.language
         chunking = to_plain(self._spec.chunking)
-        probe = recipe("probe", SCHEMA_VERSION, self._identities["detector"], chunking, mode)
+        probe = recipe("probe", SCHEMA_VERSION, self._identities["detector"], _CUTTING_RULES, chunking, mode)
         diarize = recipe("diarize", SCHEMA_VERSION, self._identities["diarizer"], to_plain(hints.speakers), probe)
         return {
             "probe": probe,
