@@ -22,7 +22,7 @@ _LASTING = 0.0
 """Share of the noise that more speech of the same recording does not average away: within it, none."""
 
 
-_BLOCK_LABELS = 50_000
+_BLOCK_LABELS = 8_192
 """Labels that are looked at together."""
 
 
@@ -212,7 +212,7 @@ class _Labels:
         row = row_of[person]
         has_any = np.bincount(row, self._quality > 0, count) > 0
         counted = (self._quality > 0) | ~has_any[row]
-        weighted = np.nan_to_num(self._vectors) * self._quality[:, None].astype(np.float32)
+        weighted = np.where(self._quality[:, None] > 0, self._vectors * self._quality[:, None].astype(np.float32), 0)
         return _Piece(
             of_label=row,
             recording=recording[rank],
