@@ -28,7 +28,7 @@ from tasks.plan import RunPlan, read_plan
 from tasks.select import select_recordings
 from tasks.spec import to_plain
 
-_LINK_RULES = 3
+_LINK_RULES = 4
 """Raised when the same fingerprints and options are to be linked otherwise."""
 
 Extent = Literal["whole", "addition"]
