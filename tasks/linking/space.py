@@ -144,12 +144,10 @@ def _less_crowd(rows: FloatArray, crowd: FloatArray) -> FloatArray:
     left = np.empty_like(rows)
     for low in range(0, len(rows), _BLOCK_ROWS):
         block = rows[low : low + _BLOCK_ROWS].astype(np.float64)
-        nearest = np.argpartition(-(block @ wide.T), (_OWN - 1, _OWN + around - 1), axis=1)
-        # Sorted, for sums of floats to be the same however the numbers above were come by.
-        place = np.sort(nearest[:, _OWN : _OWN + around], axis=1).ravel()
-        ends = np.arange(len(block) + 1) * around
-        is_around = csr_array((np.ones(len(place)), place, ends), shape=(len(block), n_people))
-        left[low : low + _BLOCK_ROWS] = block - (share / around) * (is_around @ wide) * block.any(axis=1)[:, None]
+        dots = block @ wide.T
+        ranked = np.sort(dots, axis=1)
+        is_around = csr_array((dots >= ranked[:, [-_OWN - around]]) & (dots < ranked[:, [-_OWN]]), dtype=np.float64)
+        left[low : low + _BLOCK_ROWS] = block - (share / around) * (is_around @ wide) * np.any(block, 1, keepdims=True)
     return np.nan_to_num(normalised(left), copy=False, nan=0.0)
 
 
