@@ -86,7 +86,7 @@ _VIEW_SQL = {
         FROM published.turns""",
     "fingerprints": """
         SELECT recording_id, chunk_index, local_speaker, model, vector, speech_ms, speaker_id, channel, label,
-               start_ms, turn_ms, recipe, run_id
+               start_ms, turn_ms, activity, recipe, run_id
         FROM published.fingerprints""",
     "speakers": """
         SELECT s.speaker_id, n.name, s.n_recordings, s.speech_ms, s.first_seen, s.last_seen, s.merged_into, s.status,
@@ -169,7 +169,10 @@ def _files(publication: Publication | None, table: str) -> list[str]:
 def _create_source(
     connection: duckdb.DuckDBPyConnection, lake: Lake, table: str, schema: pa.Schema, keys: Sequence[str]
 ) -> None:
-    """Create a view over a table's files; over nothing, an empty table of the same columns."""
+    """Create a view over a table's files; over nothing, an empty table of the same columns.
+
+    Columns that came after the files were written are null.
+    """
     if not keys:
         _create_table(connection, table, schema.empty_table())
         return
@@ -177,9 +180,13 @@ def _create_source(
     if not lake.store.is_local:
         paths = [lake.store.fs.unstrip_protocol(path) for path in paths]
     listed = ", ".join("'" + _literal(path).replace("'", "''") + "'" for path in paths)
-    connection.execute(
-        f"CREATE VIEW published.{table} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
-    )
+    rows = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+    connection.execute(f"CREATE VIEW published.{table} AS {rows}")
+    present = connection.execute(f"DESCRIBE published.{table}").fetchall()
+    if not {column for column, *_ in present}.issuperset(schema.names):
+        _create_table(connection, f"all_of_{table}", schema.empty_table())
+        rows += f" UNION ALL BY NAME SELECT * FROM published.all_of_{table}"
+        connection.execute(f"CREATE OR REPLACE VIEW published.{table} AS {rows}")
 
 
 def _literal(path: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 SCHEMA_VERSION = 2
-"""Goes into every recipe: a change here makes every fact to be found anew."""
+"""Goes into every recipe: a change here makes every fact to be found anew. A further column that may be null needs
+none: older files are read as if it were null."""
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 _FLAGS = pa.list_(pa.string())
@@ -78,7 +79,7 @@ FACTS: Mapping[str, pa.Schema] = {
         ("turn_ms", pa.int64()),
         ("speech_ms", pa.int64()),
         *_ORIGIN,
-        optional=[("vector", pa.list_(pa.float32()))],
+        optional=[("activity", pa.float32()), ("vector", pa.list_(pa.float32()))],
     ),
     "failures": _schema(
         ("archive", pa.string()),
@@ -162,7 +163,7 @@ PARTS: Mapping[str, pa.Schema] = {
         ("turn_ms", pa.int64()),
         ("speech_ms", pa.int64()),
         *_ORIGIN,
-        optional=[("speaker_id", pa.string()), ("vector", pa.list_(pa.float32()))],
+        optional=[("speaker_id", pa.string()), ("activity", pa.float32()), ("vector", pa.list_(pa.float32()))],
     ),
     "coverage": _schema(
         ("recording_id", pa.string()),

@@ -12,8 +12,8 @@ from tasks.engines import registry
 from tasks.engines.registry import EngineKind
 from tasks.spec import RunSpec, to_plain
 
-_FINGERPRINT_RULES = 1
-"""Raised when ``tasks.fingerprint`` chooses other speech for the same turns."""
+_FINGERPRINT_RULES = 2
+"""Raised when ``tasks.fingerprint`` makes something else of the same turns."""
 
 
 class RecipeBook:

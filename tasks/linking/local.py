@@ -156,7 +156,8 @@ class _Labels:
         self._chunk, self._start_ms = labels.chunk_index[rows], labels.start_ms[rows]
         self._speech_ms = labels.speech_ms[rows]
         self._vectors = normalised(labels.vectors[rows])
-        self._quality = np.where(has_voice(self._vectors), quality_of(self._speech_ms), 0.0)
+        activity = None if labels.activity is None else labels.activity[rows]
+        self._quality = np.where(has_voice(self._vectors), quality_of(self._speech_ms, activity), 0.0)
 
     def local_speakers(
         self, prior: VoicePrior, known: Mapping[int, SpeakerBounds], options: LocalLinkOptions

@@ -38,6 +38,8 @@ class LabelColumns:
     """Speech under the fingerprint; where there is none, speech of the label."""
     vectors: FloatArray
     """Unit length, shape ``(n, dim)``; a row that is not finite, or zero, is no fingerprint."""
+    activity: FloatArray | None = None
+    """How sure the diarizer was of the label, in [0, 1]; NaN, or None, where it does not say."""
 
     def __len__(self) -> int:
         """Return the number of labels."""
