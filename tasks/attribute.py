@@ -6,9 +6,13 @@ The rule, per channel:
 2. A word that no turn touches belongs to the nearest turn edge within ``max_gap_ms``; beyond that to nobody
    (``no_turn``).
 3. A word with a small margin, or with two equal claims, follows its sentence where that clearly has one speaker
-   (``tasks.realign``); not where people talk at once, for there the next words may be another's. Equal claims that
-   the sentence does not settle stay open (``tie``): to a reader a gap is better than a coin toss that looks like
-   knowledge.
+   (``tasks.realign``). Where people talk at once the next words may be another's, so there it goes to whoever covers
+   most of it counting all turns: exclusive ones have a seam wherever the louder voice changes.
+4. The last words of a sentence that end up at the beginning of the next one's turn, or the first at the end of the
+   turn before, go back to their sentence (``tasks.realign``).
+
+Equal claims that none of this settles stay open (``tie``): to a reader a gap is better than a coin toss that looks
+like knowledge.
 
 Nothing is dropped, reordered or changed. Turns may come in any order, and speakers are compared by time, never by
 name: under other names the answer is the same.
@@ -16,7 +20,7 @@ name: under other names the answer is the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +29,7 @@ from numpy.typing import NDArray
 from storage.records import FloatArray, SpeakerReason
 from tasks.claims import Pieces, claim, crowded, cut, touches
 from tasks.columns import NOBODY, BoolArray, IntArray, TurnTimes, WordTimes
-from tasks.realign import follow_sentence
+from tasks.realign import follow_sentence, spilled
 
 Columns = TypeVar("Columns", WordTimes, TurnTimes)
 
@@ -44,6 +48,8 @@ class AttributeOptions:
     """Words below this margin may follow their sentence; a word cut 70 to 30 has 0.4."""
     pause_ms: int = 300
     """A longer pause ends a sentence, whatever the punctuation."""
+    seam_ms: int = 250
+    """So near to a change of speaker words may have run over from the sentence beside; 0 takes the turns' word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,6 +118,7 @@ def _attribute_channel(
 ) -> Attribution:
     start = words.start_ms
     end = np.maximum(words.end_ms, start + 1)  # a word without length is the millisecond at its start
+    words = replace(words, end_ms=end)
     pieces = cut(exclusive)
     claims = claim(start, end, pieces)
     speaker = claims.speaker
@@ -120,15 +127,17 @@ def _attribute_channel(
     outside = np.flatnonzero(claims.best_ms == 0)
     speaker[outside], reason[outside] = _nearest_edge(start[outside], end[outside], pieces, options.max_gap_ms)
 
-    overlaps = crowded(cut(turns))
-    followed = follow_sentence(
-        start_ms=start,
-        end_ms=end,
-        ends_sentence=words.ends_sentence,
-        speaker=speaker,
-        is_weak=(reason != _NO_TURN) & (margin < options.weak_margin) & ~touches(start, end, overlaps),
-        pause_ms=options.pause_ms,
+    everybody = cut(turns)
+    overlaps = crowded(everybody)
+    followed = _settle(
+        words,
+        speaker,
+        is_weak=(reason != _NO_TURN) & (margin < options.weak_margin),
+        is_crowded=touches(start, end, overlaps),
+        everybody=everybody,
+        options=options,
     )
+    followed = _take_back(words, followed, is_weak=margin < options.weak_margin, pieces=pieces, options=options)
     moved = followed != speaker
     margin[moved], reason[moved] = 0, _KNOWN
     margin[followed == NOBODY] = np.nan
@@ -141,6 +150,48 @@ def _attribute_channel(
         other_speaker=others.speaker,
         turn_confidence=_turn_confidence((start + end) // 2, followed, exclusive),
     )
+
+
+def _settle(
+    words: WordTimes,
+    speaker: IntArray,
+    *,
+    is_weak: BoolArray,
+    is_crowded: BoolArray,
+    everybody: Pieces,
+    options: AttributeOptions,
+) -> IntArray:
+    """Return the speakers after weak words followed all turns where people talk at once, their sentence elsewhere."""
+    settled = speaker.copy()
+    crowd = np.flatnonzero(is_weak & is_crowded)
+    claimed = claim(words.start_ms[crowd], words.end_ms[crowd], everybody).speaker
+    settled[crowd] = np.where(claimed == NOBODY, speaker[crowd], claimed)
+    return follow_sentence(
+        start_ms=words.start_ms,
+        end_ms=words.end_ms,
+        ends_sentence=words.ends_sentence,
+        speaker=settled,
+        is_weak=is_weak & ~is_crowded,
+        pause_ms=options.pause_ms,
+    )
+
+
+def _take_back(
+    words: WordTimes, speaker: IntArray, *, is_weak: BoolArray, pieces: Pieces, options: AttributeOptions
+) -> IntArray:
+    """Return the speakers after words near a change of speaker went back to the sentence that they ran over from."""
+    word, owner = spilled(
+        start_ms=words.start_ms,
+        end_ms=words.end_ms,
+        ends_sentence=words.ends_sentence,
+        speaker=speaker,
+        is_weak=is_weak,
+    )
+    around = claim(words.start_ms[word] - options.seam_ms, words.end_ms[word] + options.seam_ms, pieces)
+    is_near = around.second_ms > 0
+    returned = speaker.copy()
+    returned[word[is_near]] = owner[is_near]
+    return returned
 
 
 def _nearest_edge(

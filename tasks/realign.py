@@ -1,13 +1,15 @@
-"""Lets words that the turns leave open follow their sentence.
+"""Lets words at a seam, where the speaker changes, follow their sentence.
 
 Diarizers place the change of speaker a few hundred milliseconds early or late, recognisers do the same with words;
-the word at the seam then lands on the wrong side. People, though, seldom change in the middle of a sentence.
-The rule is made to do no harm. A weak word moves only if
+the words at the seam then land on the wrong side. People, though, seldom change in the middle of a sentence. Both
+rules are made to do no harm: firm words of one speaker must fill strictly more than half of the time spoken in a
+sentence, or it decides nothing.
 
-- firm words of one speaker fill strictly more than half of the time spoken in its sentence, and
-- the nearest firm word before it or after it in that sentence is that speaker's.
-
-Firm words never move, and a sentence of weak words alone decides nothing.
+- A weak word follows its sentence if the nearest firm word before it or after it there is that speaker's. Where there
+  is no punctuation, what is said between two pauses is a sentence.
+- Firm words follow only a sentence that a mark closes, and only if whoever the turns give them to goes on in the
+  sentence beside it. These are the last words of a sentence that ran over into the next one's turn, or the first.
+  Somebody who says a word in the middle of another's sentence keeps it: that is a turn, not a seam.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.columns import NOBODY, BoolArray, IntArray
+
+_CLOSED_PAUSE_MS = 1_000
+"""A sentence that a mark closes holds together over longer pauses than one without."""
 
 
 def follow_sentence(
@@ -46,6 +51,34 @@ def follow_sentence(
     followed = speaker.copy()
     followed[order[moves]] = main[moves]
     return followed
+
+
+def spilled(
+    *, start_ms: IntArray, end_ms: IntArray, ends_sentence: BoolArray, speaker: IntArray, is_weak: BoolArray
+) -> tuple[IntArray, IntArray]:
+    """Return the words of one channel that may have run over into a neighbour's turn, and whose sentence they are in.
+
+    Args:
+        start_ms: starts of the words, shape ``(n,)``, in any order.
+        end_ms: their ends.
+        ends_sentence: whether the word's text closes a sentence.
+        speaker: index of the speaker; -1 for nobody.
+        is_weak: words that say nothing about whose sentence it is.
+    """
+    order = np.lexsort((end_ms, start_ms))
+    start, end, closes, said_by = start_ms[order], end_ms[order], ends_sentence[order], speaker[order]
+    sentence = _sentences(start, end, closes, _CLOSED_PAUSE_MS)
+    is_closed = closes[np.searchsorted(sentence, sentence, side="right") - 1]
+    main = _main_speaker(sentence, np.where(is_weak[order], NOBODY, said_by), end - start)[sentence]
+    found = (main != NOBODY) & (said_by != NOBODY) & (said_by != main) & is_closed & _goes_on(sentence, said_by)
+    return order[found], main[found]
+
+
+def _goes_on(sentence: IntArray, said_by: IntArray) -> BoolArray:
+    """Return for each word whether its speaker's unbroken run of words reaches over an end of its sentence."""
+    firsts = np.flatnonzero(np.diff(said_by, prepend=NOBODY - 1))
+    lasts = np.append(firsts[1:], len(said_by)) - 1
+    return np.repeat(sentence[firsts] != sentence[lasts], lasts - firsts + 1)
 
 
 def _sentences(start_ms: IntArray, end_ms: IntArray, ends_sentence: BoolArray, pause_ms: int) -> IntArray:
