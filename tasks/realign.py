@@ -5,8 +5,8 @@ the words at the seam then land on the wrong side. People, though, seldom change
 rules are made to do no harm: firm words of one speaker must fill strictly more than half of the time spoken in a
 sentence, or it decides nothing.
 
-- A weak word follows its sentence if the nearest firm word before it or after it there is that speaker's. Where there
-  is no punctuation, what is said between two pauses is a sentence.
+- A weak word follows its sentence if the nearest firm word before it or after it there is that speaker's, and no
+  farther: words stay on their side of a pause. Without punctuation, what is said between two long pauses is a sentence.
 - Firm words follow only a sentence that a mark closes, and only if whoever the turns give them to goes on in the
   sentence beside it. These are the last words of a sentence that ran over into the next one's turn, or the first.
   Somebody who says a word in the middle of another's sentence keeps it: that is a turn, not a seam.
@@ -18,6 +18,8 @@ import numpy as np
 
 from tasks.columns import NOBODY, BoolArray, IntArray
 
+_SAME_PAUSE_MS = 50
+"""Pauses that differ by less say nothing: recognisers tell time in steps of 10 to 80 ms."""
 _CLOSED_PAUSE_MS = 1_000
 """A sentence that a mark closes holds together over longer pauses than one without."""
 
@@ -46,8 +48,10 @@ def follow_sentence(
     said_by = np.where(weak, NOBODY, speaker[order])
     sentence = _sentences(start, end, ends_sentence[order], pause_ms)
     main = _main_speaker(sentence, said_by, end - start)[sentence]
-    beside = (_last_firm(sentence, said_by) == main) | (_last_firm(sentence[::-1], said_by[::-1])[::-1] == main)
-    moves = weak & (main != NOBODY) & beside
+    before, after = _pauses(start, end, sentence)
+    follows = (_last_firm(sentence, said_by) == main) & (before <= after + _SAME_PAUSE_MS)
+    leads = (_last_firm(sentence[::-1], said_by[::-1])[::-1] == main) & (after <= before + _SAME_PAUSE_MS)
+    moves = weak & (main != NOBODY) & (follows | leads)
     followed = speaker.copy()
     followed[order[moves]] = main[moves]
     return followed
@@ -86,6 +90,13 @@ def _sentences(start_ms: IntArray, end_ms: IntArray, ends_sentence: BoolArray, p
     opens = np.zeros(len(start_ms), np.int64)
     opens[1:] = ends_sentence[:-1] | (start_ms[1:] - end_ms[:-1] > pause_ms)
     return np.cumsum(opens)
+
+
+def _pauses(start_ms: IntArray, end_ms: IntArray, sentence: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the time from each word to the one before and to the one after; nothing is near beyond its sentence."""
+    far = np.array([np.iinfo(np.int64).max // 2])
+    between = np.where(sentence[1:] == sentence[:-1], start_ms[1:] - end_ms[:-1], far)
+    return np.concatenate([far[: len(sentence)], between]), np.concatenate([between, far[: len(sentence)]])
 
 
 def _main_speaker(sentence: IntArray, said_by: IntArray, spoken_ms: IntArray) -> IntArray:

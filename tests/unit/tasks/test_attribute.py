@@ -168,6 +168,13 @@ def test_a_pause_ends_the_sentence_of_unpunctuated_text():
     assert attributed(far, [(0, 950, A), (950, 2_000, B)]).speaker.tolist() == [A, A, B]
 
 
+@pytest.mark.parametrize(("pause", "speaker"), [(50, A), (51, B)])
+def test_a_weak_word_stays_on_its_side_of_a_pause(pause, speaker):
+    words = [(0, 900), (900 + pause, 1_000 + pause), (1_000 + pause, 1_100 + pause)]
+    seam = 940 + pause
+    assert attributed(words, [(0, seam, A), (seam, 2_000, B)]).speaker.tolist() == [A, speaker, B]
+
+
 def test_a_weak_word_among_another_speakers_firm_words_stays():
     words = [(0, 900), (900, 1_000), (1_000, 1_100), (1_100, 1_200)]
     turns = [(0, 900, A), (900, 1_000, B), (1_000, 1_040, C), (1_040, 1_200, B)]
