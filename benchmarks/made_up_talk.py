@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from benchmarks.spoken_words import Spoken, turn_times, word_times
+from tasks.orthography import sentence_ends
 
 _WORD_MS = (60, 230)
 """Least length of a word, and the mean of what is added to it (exponential)."""
@@ -34,9 +37,10 @@ def made_up(rng: np.random.Generator, n_words: int, n_people: int) -> Spoken:
             rows += said
             if rng.random() < _ANSWERED:
                 rows.append(_answer(rng, said, (person + int(rng.integers(1, n_people))) % n_people))
-            clock_ms = said[-1][1] + int(rng.exponential(_TURN_PAUSE_MS))
+            end_ms = said[-1][1]
+            clock_ms = end_ms + int(rng.exponential(_TURN_PAUSE_MS))
         change_ms = round(rng.normal(*_CHANGE_MS))
-        clock_ms = rows_end(rows, person) + max(change_ms, -_MOST_EARLY_MS)
+        clock_ms = end_ms + max(change_ms, -_MOST_EARLY_MS)
     rows.sort()
     start, end, who, texts = zip(*rows, strict=True)
     return Spoken(
@@ -48,9 +52,10 @@ def made_up(rng: np.random.Generator, n_words: int, n_people: int) -> Spoken:
     )
 
 
-def rows_end(rows: list[_Row], person: int) -> int:
-    """Return when the person's latest word ends."""
-    return next(end for _, end, who, _ in reversed(rows) if who == person)
+def with_missing_marks(talk: Spoken, rng: np.random.Generator, share: float) -> Spoken:
+    """Return the conversation with so many of its full stops forgotten, as recognisers do."""
+    texts = tuple(text.rstrip(".") if rng.random() < share else text for text in talk.texts)
+    return replace(talk, texts=texts, words=replace(talk.words, ends_sentence=sentence_ends(texts)))
 
 
 def _sentence(rng: np.random.Generator, clock_ms: int, person: int) -> list[_Row]:

@@ -104,12 +104,12 @@ def worn(turns: TurnTimes, wear: Wear, rng: np.random.Generator) -> TurnTimes:
     return turn_times([tuple(row) for row in rows.tolist()])
 
 
-def one_at_a_time(turns: TurnTimes, rng: np.random.Generator) -> TurnTimes:
-    """Return exclusive turns: where people talk at once, one of the turns, the same all along, is heard alone."""
+def one_at_a_time(turns: TurnTimes, precedence: IntArray) -> TurnTimes:
+    """Return exclusive turns: where people talk at once, the turn that stands last in ``precedence`` is heard alone."""
     edges = sorted_unique(np.concatenate([turns.start_ms, turns.end_ms]))
     owner = np.full(max(len(edges) - 1, 0), -1)
     first, stop = np.searchsorted(edges, turns.start_ms), np.searchsorted(edges, turns.end_ms)
-    for turn in rng.permutation(len(first)).tolist():
+    for turn in precedence.tolist():
         owner[first[turn] : stop[turn]] = turn
     changes = np.flatnonzero(np.diff(owner, prepend=-2, append=-2))
     return turn_times(

@@ -30,6 +30,7 @@ from storage.records import FloatArray, SpeakerReason
 from tasks.claims import Pieces, claim, crowded, cut, touches
 from tasks.columns import NOBODY, BoolArray, IntArray, TurnTimes, WordTimes
 from tasks.realign import follow_sentence, spilled
+from tasks.speaker_confidence import speaker_confidence
 
 Columns = TypeVar("Columns", WordTimes, TurnTimes)
 
@@ -49,7 +50,8 @@ class AttributeOptions:
     pause_ms: int = 300
     """A longer pause ends a sentence, whatever the punctuation."""
     seam_ms: int = 250
-    """So near to a change of speaker words may have run over from the sentence beside; 0 takes the turns' word."""
+    """How far off the edges of turns and words may be: so near to a change of speaker, words may have run over from the
+    sentence beside, and are less sure. 0 takes the turns' word for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,8 +74,8 @@ class Attribution:
     """
     other_speaker: IntArray
     """Who else talks most in that overlap; -1 for nobody, or for several with equal shares."""
-    turn_confidence: FloatArray
-    """Confidence of the speaker's turn at the middle of the word; NaN where unknown."""
+    confidence: FloatArray
+    """Probability that the speaker is right, see ``tasks.speaker_confidence``; NaN for nobody."""
 
 
 def attribute(
@@ -94,7 +96,7 @@ def attribute(
         reason=np.full(n, _NO_TURN, np.int8),
         is_overlapped=np.zeros(n, np.bool_),
         other_speaker=np.full(n, NOBODY),
-        turn_confidence=np.full(n, np.nan, np.float32),
+        confidence=np.full(n, np.nan, np.float32),
     )
     for channel in np.unique(words.channel):
         here = np.flatnonzero(words.channel == channel)
@@ -148,7 +150,16 @@ def _attribute_channel(
         reason=reason,
         is_overlapped=others.best_ms > 0,
         other_speaker=others.speaker,
-        turn_confidence=_turn_confidence((start + end) // 2, followed, exclusive),
+        confidence=speaker_confidence(
+            start,
+            end,
+            followed,
+            is_outside=claims.best_ms == 0,
+            has_followed=moved,
+            everybody=everybody,
+            exclusive=exclusive,
+            seam_ms=options.seam_ms,
+        ),
     )
 
 
@@ -212,15 +223,3 @@ def _nearest_edge(
     speaker[is_far | is_tie] = NOBODY
     reason = np.select([is_far, is_tie], [_NO_TURN, _TIE], _KNOWN)
     return speaker, reason.astype(np.int8)
-
-
-def _turn_confidence(at_ms: IntArray, speaker: IntArray, exclusive: TurnTimes) -> FloatArray:
-    """Return the confidence of the turn at each moment, where it is the given speaker's."""
-    confidence = np.full(len(at_ms), np.nan, np.float32)
-    order = np.lexsort((exclusive.end_ms, exclusive.start_ms))
-    found = np.searchsorted(exclusive.start_ms[order], at_ms, side="right") - 1
-    word = np.flatnonzero(found >= 0)
-    turn = order[found[word]]
-    inside = (at_ms[word] < exclusive.end_ms[turn]) & (speaker[word] == exclusive.speaker[turn])
-    confidence[word[inside]] = exclusive.confidence[turn[inside]]
-    return confidence

@@ -55,6 +55,15 @@ def touches(start_ms: IntArray, end_ms: IntArray, pieces: Pieces) -> BoolArray:
     return first < stop
 
 
+def held(start_ms: IntArray, end_ms: IntArray, pieces: Pieces, speaker: IntArray) -> tuple[IntArray, IntArray]:
+    """Return how much of each span its speaker's pieces cover, and how much everybody's do, one by one."""
+    span, piece = _expand(*_pieces_under(start_ms, end_ms, pieces))
+    shared_ms = np.minimum(end_ms[span], pieces.end_ms[piece]) - np.maximum(start_ms[span], pieces.start_ms[piece])
+    is_own = pieces.speaker[piece] == speaker[span]
+    own, everybodys = (np.bincount(span, ms, len(start_ms)) for ms in (shared_ms * is_own, shared_ms))
+    return own.astype(np.int64), everybodys.astype(np.int64)
+
+
 def claim(start_ms: IntArray, end_ms: IntArray, pieces: Pieces, *, besides: IntArray | None = None) -> Claims:
     """Return who covers how much of each word.
 

@@ -18,7 +18,7 @@ from tasks.select import SelectedRecording
 from tasks.shown import Shown
 from tasks.spec import to_plain
 
-_PUBLISH_RULES = 1
+_PUBLISH_RULES = 2
 """Raised when the same facts and options are to be published otherwise."""
 _STAGE_OF_TABLE: Mapping[str, Stage] = {
     "recordings": "probe",

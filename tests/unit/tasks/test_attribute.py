@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tasks.attribute import REASONS, AttributeOptions, Attribution, attribute
 from tasks.columns import NOBODY, TurnTimes, WordTimes
 from tasks.orthography import sentence_ends
+from tasks.speaker_confidence import FOLLOWED, OUTSIDE
 
 NO_REALIGN = AttributeOptions(weak_margin=0)
 A, B, C = range(3)
@@ -221,10 +222,30 @@ def test_several_equal_others_are_nobody_in_particular():
     assert result.other_speaker.tolist() == [NOBODY]
 
 
-def test_turn_confidence_is_that_of_the_speakers_turn():
-    result = attributed([(0, 100), (100, 200), (190, 240), (300, 310)], [(0, 150, A, 0, 0.5), (150, 240, B)])
-    assert result.turn_confidence[0] == 0.5
-    assert np.isnan(result.turn_confidence[1:]).all()
+@pytest.mark.parametrize(
+    ("word", "confidence"),
+    [((300, 400), 1), ((649, 749), 1), ((800, 900), 0.75), ((950, 1_050), 0.5), ((2_100, 2_200), OUTSIDE)],
+    ids=["inside", "at arm's length", "nearer", "at the seam", "outside"],
+)
+def test_a_word_is_as_sure_as_what_lies_around_it_is_its_speakers(word, confidence):
+    options = AttributeOptions(weak_margin=0, seam_ms=250)
+    result = attributed([(*word, "so"), (100, 200, "then")], [(0, 999, A), (999, 2_000, B)], options=options)
+    assert result.confidence[0] == pytest.approx(confidence, abs=0.003)
+
+
+def test_where_two_talk_at_once_it_may_be_either():
+    both = [(0, 2_000, A), (0, 2_000, B)]
+    assert attributed([(1_000, 1_100)], [(0, 2_000, A)], both).confidence.tolist() == [0.5]
+
+
+def test_a_word_that_followed_its_sentence_is_no_less_sure_than_a_coin():
+    result = attributed(FOUR_WORDS, [(0, 800, A), (800, 2_000, B)])
+    assert result.confidence[2] == FOLLOWED
+
+
+def test_a_word_is_not_surer_than_its_turn():
+    result = attributed([(0, 100), (400, 500)], [(0, 150, A, 0, 0.5), (400, 540, A)])
+    assert result.confidence.tolist() == [0.5, 1]
 
 
 def test_a_channel_sees_its_own_turns_only():
@@ -376,6 +397,8 @@ def test_every_word_has_a_speaker_or_a_reason(words, exclusive, turns):
     assert all(len(getattr(result, column.name)) == len(words) for column in fields(Attribution))
     assert (nobody == (result.reason != 0)).all()
     assert (nobody == np.isnan(result.margin)).all()
+    assert (nobody == np.isnan(result.confidence)).all()
+    assert ((result.confidence[~nobody] >= 0) & (result.confidence[~nobody] <= 1)).all()
     assert ((result.margin[~nobody] >= 0) & (result.margin[~nobody] <= 1)).all()
     assert (result.other_speaker[~nobody] != result.speaker[~nobody]).all()
 

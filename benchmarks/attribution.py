@@ -1,0 +1,216 @@
+"""Words to speakers: how fast, how right, and how right when it says how sure it is.
+
+    python -m benchmarks.attribution [SET …] [--profile embedded] [--lakes FOLDER] [--seeds N] [--json FILE]
+
+Beside ``attribute`` run, on the same words and turns, whisperX's loop and aana's processor
+(``benchmarks/other_attributions.py``).
+
+- *Speed*: a million words in a hundred recordings, and in one, against the others on one of the hundred; their time
+  for a million is a hundred times that. Their loops compare every word with every turn, so one recording of a million
+  words would take them a hundred times as long again.
+- *Accuracy*: the words of the truth and turns that err: edges moved by a Laplace distribution of 200 ms, then 5 % of
+  turns missed and 5 % given to somebody else besides; with ``--profile``, what these engines hear in the recordings.
+  A word is right if it has its true speaker. Two ways of being right are told apart, for whoever always guesses is right
+  more often and wrong more often: *open*, words may stay without a speaker; *guessed*, every word gets one. The others
+  have all turns or exclusive ones, whichever suits them better. Each seed counts twice, the second time with names and
+  precedence the other way round, so that nobody wins by the order in which names happen to be.
+- *Confidence*: with ``--profile``, how many words are right of those that are said to be so sure.
+
+Without SET the words are those of ``samples/``; conversations made up with every fifth full stop missing are added.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from benchmarks.heard_turns import Heard, hear, under_true_names
+from benchmarks.made_up_talk import made_up, with_missing_marks
+from benchmarks.other_attributions import aana, fill_nearest, whisperx
+from benchmarks.output import Row, add_json_option, add_repeats_option, markdown_table, report, write_rows
+from benchmarks.reliability import RELIABILITY_COLUMNS, reliability
+from benchmarks.runs import timed
+from benchmarks.sounds import SAMPLES
+from benchmarks.spoken_words import Spoken, Wear, one_at_a_time, read_set, worn
+from tasks.attribute import AttributeOptions, attribute
+from tasks.columns import NOBODY, TurnTimes, WordTimes
+
+Table = TypeVar("Table", WordTimes, TurnTimes)
+
+_WEAR = {"edges": Wear(missed=0, confused=0), "edges, missed, confused": Wear()}
+_GUESS = AttributeOptions(max_gap_ms=10**12)
+_N_RECORDINGS = 100
+_TALKS = ((700, 2), (700, 3), (700, 4))
+_SPEED_COLUMNS = ("what", "words", "turns", "s", "s per million", "times as long")
+_ACCURACY_COLUMNS = (
+    "set", "turns", "words", "voxlake", "wrong", "whisperx", "its wrong",
+    "voxlake, guessing", "whisperx, guessing", "aana, guessing",
+)  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measure and print."""
+    options = parse_arguments(argv)
+    speed = speed_rows(options.words, options.repeats)
+    report("attribution", speed, _SPEED_COLUMNS, None)
+    accuracy, confidence = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for folder in options.sets:
+            name, recordings = folder.resolve().name, read_set(folder)
+            accuracy += worn_rows(name, recordings, options.seeds)
+            if options.profile:
+                heard = hear(folder, (options.lakes or Path(scratch)) / name, options.profile)
+                pairs = [(one, under_true_names(heard[one.name], one)) for one in recordings if one.name in heard]
+                accuracy.append(accuracy_row(name, options.profile, [counted(*pair) for pair in pairs]))
+                confidence += reliability(name, pairs)
+    accuracy += worn_rows("made up", talks(), options.seeds)
+    for rows, columns in ((accuracy, _ACCURACY_COLUMNS), (confidence, RELIABILITY_COLUMNS)):
+        if rows:
+            print(f"\n{markdown_table(rows, columns)}", flush=True)
+    write_rows("attribution", [*speed, *accuracy, *confidence], options.json)
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser("attribution", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("sets", nargs="*", type=Path, metavar="SET", default=[SAMPLES.parent])
+    parser.add_argument("--profile", help="engines whose turns to take as well, such as embedded")
+    parser.add_argument("--lakes", type=Path, help="folder to keep their lakes in, one per set")
+    parser.add_argument("--seeds", type=int, default=4, help="how often turns are made to err, each twice; 4 by default")
+    parser.add_argument("--words", type=int, default=10_000, help="words of a recording for speed; 10,000 by default")
+    add_repeats_option(parser, 3)
+    add_json_option(parser)
+    return parser.parse_args(argv)
+
+
+# ---- speed
+
+
+def speed_rows(n_words: int, repeats: int) -> list[Row]:
+    """Return a row for each way of giving words their speakers, the first being what the others are compared with."""
+    rng = np.random.default_rng(0)
+    talk = made_up(rng, n_words, 4)
+    words, turns = talk.words, worn(talk.turns, Wear(), rng)
+    exclusive = one_at_a_time(turns, rng.permutation(len(turns.start_ms)))
+    length_ms = int(words.end_ms.max())
+    all_words, all_turns, all_exclusive = (_over_and_over(table, length_ms) for table in (words, turns, exclusive))
+
+    def hundred() -> None:
+        for _ in range(_N_RECORDINGS):
+            attribute(words, exclusive, turns)
+
+    ways: dict[str, tuple[int, Callable[[], object]]] = {
+        "voxlake, a hundred recordings": (_N_RECORDINGS, hundred),
+        "voxlake, one recording": (_N_RECORDINGS, lambda: attribute(all_words, all_exclusive, all_turns)),
+        "aana, one of the hundred": (1, lambda: aana(words, turns)),
+        "whisperx, one of the hundred": (1, lambda: whisperx(words, turns)),
+    }
+    spent: dict[str, list[float]] = {what: [] for what in ways}
+    for _ in range(repeats):
+        for what, (_, call) in ways.items():
+            spent[what].append(timed(call).wall_s)
+    rows: list[Row] = []
+    for what, (n, _) in ways.items():
+        seconds = statistics.median(spent[what])
+        per_million = seconds * 1e6 / (n * len(talk.texts))
+        row = {"what": what, "words": n * len(talk.texts), "turns": n * len(turns.start_ms), "s": seconds}
+        rows.append(row | {"s per million": per_million, "times as long": per_million / (rows or [row])[0]["s"]})
+    return rows
+
+
+def _over_and_over(table: Table, length_ms: int) -> Table:
+    """Return a hundred copies of a recording's words or turns, one after the other."""
+    shift = np.repeat(np.arange(_N_RECORDINGS) * length_ms, len(table.start_ms))
+    columns = {name: np.tile(getattr(table, name), _N_RECORDINGS) for name in type(table).__slots__}
+    return replace(
+        type(table)(**columns), start_ms=columns["start_ms"] + shift, end_ms=columns["end_ms"] + shift
+    )
+
+
+# ---- accuracy
+
+
+def talks() -> list[Spoken]:
+    """Return made-up conversations in which every fifth full stop is missing."""
+    rng = np.random.default_rng(0)
+    return [with_missing_marks(made_up(rng, n_words, n_people), rng, 0.2) for n_words, n_people in _TALKS]
+
+
+def worn_rows(name: str, recordings: Sequence[Spoken], seeds: int) -> list[Row]:
+    """Return a row per way of erring."""
+    return [
+        accuracy_row(
+            name,
+            how,
+            [
+                counted(*side)
+                for seed in range(seeds)
+                for index, one in enumerate(recordings)
+                for side in both_sides(one, wear, np.random.default_rng([seed, index]))
+            ],
+        )
+        for how, wear in _WEAR.items()
+    ]
+
+
+def both_sides(spoken: Spoken, wear: Wear, rng: np.random.Generator) -> Iterator[tuple[Spoken, Heard]]:
+    """Yield a recording with turns that err, and the same with names and precedence the other way round."""
+    turns = worn(spoken.turns, wear, rng)
+    precedence = rng.permutation(len(turns.start_ms))
+    yield spoken, Heard(turns, one_at_a_time(turns, precedence))
+    n_people = int(max(spoken.person.max(initial=0), spoken.turns.speaker.max(initial=0))) + 1
+    turned = replace(turns, speaker=n_people - 1 - turns.speaker)
+    yield replace(spoken, person=n_people - 1 - spoken.person), Heard(turned, one_at_a_time(turned, precedence[::-1]))
+
+
+def counted(spoken: Spoken, heard: Heard) -> Counter[str]:
+    """Return the number of words, and of those that each way of giving them speakers has right, or wrong."""
+    words = spoken.words
+    said = {
+        "voxlake": attribute(words, heard.exclusive, heard.turns).speaker,
+        "voxlake, guessing": attribute(words, heard.exclusive, heard.turns, options=_GUESS).speaker,
+    }
+    for kind, turns in heard._asdict().items():
+        loop = whisperx(words, turns)
+        said |= {f"whisperx {kind}": loop, f"whisperx, guessing {kind}": fill_nearest(words, turns, loop)}
+        said[f"aana, guessing {kind}"] = aana(words, turns)
+    counts = Counter({"words": len(spoken.texts)})
+    for way, speaker in said.items():
+        counts[f"{way} right"] = int((speaker == spoken.person).sum())
+        counts[f"{way} wrong"] = int(((speaker != spoken.person) & (speaker != NOBODY)).sum())
+    return counts
+
+
+def accuracy_row(name: str, how: str, counts: Sequence[Counter[str]]) -> Row:
+    """Return the shares of right and wrong words in percent; of the others with the turns that suit them better."""
+    total = sum(counts, Counter())
+
+    def percent(way: str) -> float:
+        return round(100 * total[way] / max(total["words"], 1), 2)
+
+    def best(way: str) -> str:
+        return max((f"{way} {kind}" for kind in Heard._fields), key=lambda option: total[f"{option} right"])
+
+    return {
+        "set": name,
+        "turns": how,
+        "words": total["words"],
+        "voxlake": percent("voxlake right"),
+        "wrong": percent("voxlake wrong"),
+        "whisperx": percent(f"{best('whisperx')} right"),
+        "its wrong": percent(f"{best('whisperx')} wrong"),
+        "voxlake, guessing": percent("voxlake, guessing right"),
+        **{way: percent(f"{best(way)} right") for way in ("whisperx, guessing", "aana, guessing")},
+    }
+
+
+if __name__ == "__main__":
+    main()
