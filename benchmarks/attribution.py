@@ -122,7 +122,8 @@ def speed_rows(n_words: int, repeats: int) -> list[Row]:
         seconds = statistics.median(spent[what])
         per_million = seconds * 1e6 / (n * len(talk.texts))
         row = {"what": what, "words": n * len(talk.texts), "turns": n * len(turns.start_ms), "s": seconds}
-        rows.append(row | {"s per million": per_million, "times as long": per_million / (rows or [row])[0]["s"]})
+        row |= {"s per million": per_million}
+        rows.append(row | {"times as long": per_million / (rows or [row])[0]["s per million"]})
     return rows
 
 

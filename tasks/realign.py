@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.claims import sum_per_speaker
 from tasks.columns import NOBODY, BoolArray, IntArray
 
 _SAME_PAUSE_MS = 50
@@ -104,10 +105,8 @@ def _main_speaker(sentence: IntArray, said_by: IntArray, spoken_ms: IntArray) ->
     n_sentences = int(sentence[-1]) + 1 if len(sentence) else 0
     main = np.full(n_sentences, NOBODY)
     whole_ms = np.bincount(sentence, spoken_ms, n_sentences)
-    n_labels = int(said_by.max(initial=NOBODY)) + 2
-    labels, which = np.unique(sentence * n_labels + said_by + 1, return_inverse=True)
-    in_sentence, label = np.divmod(labels, n_labels)
-    fills = (2 * np.bincount(which, spoken_ms, len(labels)) > whole_ms[in_sentence]) & (label > 0)
+    in_sentence, label, own_ms = sum_per_speaker(sentence, said_by + 1, spoken_ms)  # 0 is nobody
+    fills = (2 * own_ms > whole_ms[in_sentence]) & (label > 0)
     main[in_sentence[fills]] = label[fills] - 1
     return main
 

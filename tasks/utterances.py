@@ -13,7 +13,7 @@ from tasks.columns import NOBODY, BoolArray, IntArray, WordTexts, WordTimes
 from tasks.cutting import CutOptions, cut_words
 from tasks.orthography import join_words
 
-UNCERTAIN_BELOW = 0.5
+UNCERTAIN_BELOW = 0.6
 """Speaker confidence under which a reader sees "S1?"; also set where nobody was found."""
 FAST_CHARACTERS_PER_S = 40
 """Nobody says more in a second; text that does was made up, or its times are wrong (flag ``fast``)."""
