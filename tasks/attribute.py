@@ -4,7 +4,7 @@ The rule, per channel:
 
 1. A word belongs to the speaker whose exclusive turns cover most of it, summed over the speaker's turns.
 2. A word that no turn touches belongs to the nearest turn edge within ``max_gap_ms``; beyond that to nobody
-   (``no_turn``).
+   (``no_turn``), but for a channel that is one person's own: where a recording has several, it is theirs.
 3. A word with a small margin, or with two equal claims, follows its sentence where that clearly has one speaker
    (``tasks.realign``). Where people talk at once the next words may be another's, so there it goes to whoever covers
    most of it counting all turns: exclusive ones have a seam wherever the louder voice changes.
@@ -98,12 +98,15 @@ def attribute(
         other_speaker=np.full(n, NOBODY),
         confidence=np.full(n, np.nan, np.float32),
     )
+    has_channels = len(np.unique(np.concatenate([words.channel, exclusive.channel]))) > 1
     for channel in np.unique(words.channel):
         here = np.flatnonzero(words.channel == channel)
+        own = _lasting(exclusive, channel)
         part = _attribute_channel(
             _pick(words, here),
-            _pick(exclusive, np.flatnonzero(exclusive.channel == channel)),
-            _pick(turns, np.flatnonzero(turns.channel == channel)),
+            own,
+            _lasting(turns, channel),
+            _only_speaker(own) if has_channels else NOBODY,
             options or AttributeOptions(),
         )
         for column in fields(Attribution):
@@ -115,8 +118,17 @@ def _pick(table: Columns, rows: IntArray) -> Columns:
     return type(table)(**{column.name: getattr(table, column.name)[rows] for column in fields(table)})
 
 
+def _lasting(turns: TurnTimes, channel: int) -> TurnTimes:
+    """Return the turns of a channel, but for those without length."""
+    return _pick(turns, np.flatnonzero((turns.channel == channel) & (turns.start_ms < turns.end_ms)))
+
+
+def _only_speaker(turns: TurnTimes) -> int:
+    return int(turns.speaker[0]) if len(turns.speaker) and (turns.speaker == turns.speaker[0]).all() else NOBODY
+
+
 def _attribute_channel(
-    words: WordTimes, exclusive: TurnTimes, turns: TurnTimes, options: AttributeOptions
+    words: WordTimes, exclusive: TurnTimes, turns: TurnTimes, owner: int, options: AttributeOptions
 ) -> Attribution:
     start = words.start_ms
     end = np.maximum(words.end_ms, start + 1)  # a word without length is the millisecond at its start
@@ -128,6 +140,8 @@ def _attribute_channel(
     reason = np.where(speaker == NOBODY, _TIE, _KNOWN).astype(np.int8)
     outside = np.flatnonzero(claims.best_ms == 0)
     speaker[outside], reason[outside] = _nearest_edge(start[outside], end[outside], pieces, options.max_gap_ms)
+    if owner != NOBODY:
+        speaker[reason == _NO_TURN], reason[reason == _NO_TURN] = owner, _KNOWN
 
     everybody = cut(turns)
     overlaps = crowded(everybody)

@@ -256,6 +256,26 @@ def test_a_channel_sees_its_own_turns_only():
     assert reasons(result)[2] == "no_turn"
 
 
+def test_a_channel_of_one_person_is_evidence_where_no_turn_is():
+    call = [(0, 100, A, 0), (0, 100, B, 1), (200, 300, C, 1)]
+    result = attributed([(60_000, 60_100, "far", 0), (60_000, 60_100, "far", 1)], call)
+    assert (result.speaker.tolist(), reasons(result)) == ([A, NOBODY], [None, "no_turn"])
+    assert result.margin[0] == 0
+    assert result.confidence[0] == pytest.approx(OUTSIDE)
+
+
+def test_a_recording_of_one_channel_has_no_owner():
+    assert attributed([(60_000, 60_100)], [(0, 100, A)]).speaker.tolist() == [NOBODY]
+
+
+def test_a_voice_heard_on_both_channels_is_kept_on_both():
+    """Crosstalk that is loud enough to be transcribed; ``tasks.channels.own_speech`` leaves out what is not."""
+    words = [(0, 300, "Hello", 0), (10, 310, "Hello", 1)]
+    result = attributed(words, [(0, 400, A, 0), (0, 400, B, 1)])
+    assert result.speaker.tolist() == [A, B]
+    assert not result.is_overlapped.any()
+
+
 def test_columns_of_different_length_are_refused():
     words = words_of((0, 1), (1, 2))
     with pytest.raises(ValueError, match="differ in length"):
@@ -313,7 +333,7 @@ OVERLAPPING = st.lists(
 ).map(lambda rows: [(start, start + length, speaker, channel) for start, length, speaker, channel in rows])
 
 
-def by_loop(word, turns, max_gap_ms):
+def by_loop(word, turns, max_gap_ms, n_channels):
     """Return (speaker, margin, reason) of one word, without realignment, the slow and plain way."""
     start, end, _, channel = word
     end = max(end, start + 1)
@@ -329,16 +349,18 @@ def by_loop(word, turns, max_gap_ms):
     gaps = {(max(low - end, start - high), speaker) for low, high, speaker, _ in mine}
     nearest = min((gap for gap, _ in gaps), default=max_gap_ms + 1)
     if nearest > max_gap_ms:
-        return NOBODY, None, "no_turn"
+        owners = {turn[2] for turn in mine}
+        return (owners.pop(), 0, None) if len(owners) == 1 and n_channels > 1 else (NOBODY, None, "no_turn")
     speakers = {speaker for gap, speaker in gaps if gap == nearest}
     return (speakers.pop(), 0, None) if len(speakers) == 1 else (NOBODY, None, "tie")
 
 
 @given(WORDS, exclusive_turns(), st.integers(0, 40))
 def test_columns_agree_with_a_plain_loop(words, turns, max_gap_ms):
-    result = attributed(words, turns, options=AttributeOptions(max_gap_ms=max_gap_ms, weak_margin=0))
+    result = attributed(words, turns, options=AttributeOptions(max_gap_ms=max_gap_ms, weak_margin=0, seam_ms=0))
+    n_channels = len({row[3] for row in (*words, *turns)})
     for i, word in enumerate(words):
-        speaker, margin, reason = by_loop(word, turns, max_gap_ms)
+        speaker, margin, reason = by_loop(word, turns, max_gap_ms, n_channels)
         if reason == "tie" and REASONS[result.reason[i]] is None:
             continue  # settled by its sentence, which this loop does not know
         assert (result.speaker[i], REASONS[result.reason[i]]) == (speaker, reason)
@@ -401,6 +423,94 @@ def test_every_word_has_a_speaker_or_a_reason(words, exclusive, turns):
     assert ((result.confidence[~nobody] >= 0) & (result.confidence[~nobody] <= 1)).all()
     assert ((result.margin[~nobody] >= 0) & (result.margin[~nobody] <= 1)).all()
     assert (result.other_speaker[~nobody] != result.speaker[~nobody]).all()
+
+
+@given(WORDS, exclusive_turns(), OVERLAPPING, st.integers(0, 59), st.booleans())
+def test_splitting_turns_changes_nothing(words, exclusive, turns, at, both):
+    def split(rows):
+        return [
+            part
+            for start, end, speaker, channel in rows
+            for part in (
+                [(start, start + at, speaker, channel), (start + at, end, speaker, channel)]
+                if start < start + at < end
+                else [(start, end, speaker, channel)]
+            )
+        ]
+
+    before = attributed(words, exclusive, turns)
+    assert_same(attributed(words, split(exclusive), split(turns) if both else turns), before)
+
+
+@given(WORDS, exclusive_turns(), OVERLAPPING, st.integers(0, 10**9))
+def test_shifting_everything_shifts_nothing_else(words, exclusive, turns, by_ms):
+    moved = [[(start + by_ms, end + by_ms, *rest) for start, end, *rest in rows] for rows in (words, exclusive, turns)]
+    assert_same(attributed(*moved), attributed(words, exclusive, turns))
+
+
+@given(WORDS, exclusive_turns(), OVERLAPPING, st.integers(1, 1_000))
+def test_time_has_no_scale(words, exclusive, turns, factor):
+    """Where sentences do not count: what pauses mean depends on how fast people talk."""
+
+    def stretched(rows, by):
+        return [(start * by, end * by, *rest) for start, end, *rest in rows]
+
+    def answer(by):
+        options = AttributeOptions(max_gap_ms=20 * by, weak_margin=0, seam_ms=15 * by)
+        return attributed(*(stretched(rows, by) for rows in (lasting, exclusive, turns)), options)
+
+    lasting = [(start, max(end, start + 1), "a", channel) for start, end, _, channel in words]
+    assert_same(answer(factor), answer(1))
+
+
+@given(WORDS, exclusive_turns(), OVERLAPPING, st.lists(st.integers(0, 150), max_size=4))
+def test_turns_without_length_change_nothing(words, exclusive, turns, moments):
+    empty = [(at, at, at % 3, at % 2) for at in moments if any(row[3] == at % 2 for row in [*words, *exclusive])]
+    assert_same(attributed(words, [*exclusive, *empty], [*turns, *empty]), attributed(words, exclusive, turns))
+
+
+@given(WORDS, exclusive_turns(), OVERLAPPING)
+def test_words_and_turns_are_left_as_they_are(words, exclusive, turns):
+    given_tables = words_of(*words), turns_of(*exclusive), turns_of(*turns)
+    for table in given_tables:
+        for column in fields(table):
+            getattr(table, column.name).flags.writeable = False
+    attribute(*given_tables)
+
+
+class TestKnownRequests:
+    """What users of other systems ask for, by the numbers of a list of such requests."""
+
+    def test_3_the_last_word_of_a_sentence_stays_with_who_said_it(self):
+        assert attributed(FOUR_WORDS, [(0, 810, A), (810, 2_000, B)]).speaker.tolist() == [A, A, A, B]
+
+    def test_3_the_first_word_of_a_sentence_stays_with_who_said_it(self):
+        words = [(0, 400, "Oh"), (400, 800, "no."), (850, 1_000, "But"), (1_000, 1_300, "why"), (1_300, 1_600, "not?")]
+        assert attributed(words, [(0, 1_010, A), (1_010, 2_000, B)]).speaker.tolist() == [A, A, B, B, B]
+
+    def test_4_a_word_without_a_speaker_says_why(self):
+        result = attributed([(0, 100), (60_000, 60_100)], [(0, 100, A)])
+        assert reasons(result) == [None, "no_turn"]
+
+    def test_17_a_number_without_length_has_a_speaker(self):
+        words = [(0, 300, "in"), (300, 300, "1984"), (300, 600, "then")]
+        assert attributed(words, [(0, 1_000, A)]).speaker.tolist() == [A, A, A]
+
+    def test_18_a_word_stretched_over_a_silence_goes_to_who_covers_most_of_it(self):
+        result = attributed([(900, 9_000)], [(0, 1_000, A), (8_000, 9_500, B)])
+        assert (result.speaker.tolist(), result.margin.tolist()) == ([B], [pytest.approx(900 / 8_100)])
+
+    def test_19_what_is_not_known_is_nan_and_never_1(self):
+        result = attributed([(0, 100)], [])
+        assert np.isnan([result.margin[0], result.confidence[0]]).all()
+
+    def test_21_one_person_per_channel_is_one_speaker_per_channel(self):
+        words = [(0, 300, "Hello", 0), (250, 500, "Hi", 1), (9_000, 9_300, "Bye", 0)]
+        assert attributed(words, [(0, 300, A, 0), (200, 500, B, 1)]).speaker.tolist() == [A, B, A]
+
+    def test_22_overlapped_words_stay_and_name_the_other(self):
+        result = attributed([(0, 400), (400, 800)], [(0, 800, A)], [(0, 800, A), (300, 800, B)])
+        assert (result.speaker.tolist(), result.other_speaker.tolist()) == ([A, A], [B, B])
 
 
 def assert_same(left, right):
