@@ -8,12 +8,12 @@ Beside ``attribute`` run, on the same words and turns, whisperX's loop and aana'
 - *Speed*: a million words in a hundred recordings, and in one, against the others on one of the hundred; their time
   for a million is a hundred times that. Their loops compare every word with every turn, so one recording of a million
   words would take them a hundred times as long again.
-- *Accuracy*: the words of the truth and turns that err: edges moved by a Laplace distribution of 200 ms, then 5 % of
-  turns missed and 5 % given to somebody else besides; with ``--profile``, what these engines hear in the recordings.
-  A word is right if it has its true speaker. Two ways of being right are told apart, for whoever always guesses is right
-  more often and wrong more often: *open*, words may stay without a speaker; *guessed*, every word gets one. The others
-  have all turns or exclusive ones, whichever suits them better. Each seed counts twice, the second time with names and
-  precedence the other way round, so that nobody wins by the order in which names happen to be.
+- *Accuracy*, in percent of words: the words of the truth and turns that err. Edges are moved by a Laplace distribution
+  of 200 ms, then 5 % of turns are missed and 5 % given to somebody else besides; with ``--profile``, turns are what
+  these engines hear. A word is right if it has its true speaker. Who always guesses is right more often, and wrong more
+  often, so two ways are told apart: words may stay open, as is the default; or all get a speaker, *guessing*.
+  The others have all turns or exclusive ones, whichever suits them better. Each seed counts twice, the second time with
+  names and precedence the other way round, so that nobody wins by the order in which names happen to be.
 - *Confidence*: with ``--profile``, how many words are right of those that are said to be so sure.
 
 Without SET the words are those of ``samples/``; conversations made up with every fifth full stop missing are added.
@@ -84,7 +84,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("sets", nargs="*", type=Path, metavar="SET", default=[SAMPLES.parent])
     parser.add_argument("--profile", help="engines whose turns to take as well, such as embedded")
     parser.add_argument("--lakes", type=Path, help="folder to keep their lakes in, one per set")
-    parser.add_argument("--seeds", type=int, default=4, help="how often turns are made to err, each twice; 4 by default")
+    parser.add_argument(
+        "--seeds", type=int, default=4, help="how often turns are made to err, each twice; 4 by default"
+    )
     parser.add_argument("--words", type=int, default=10_000, help="words of a recording for speed; 10,000 by default")
     add_repeats_option(parser, 3)
     add_json_option(parser)
@@ -131,9 +133,7 @@ def _over_and_over(table: Table, length_ms: int) -> Table:
     """Return a hundred copies of a recording's words or turns, one after the other."""
     shift = np.repeat(np.arange(_N_RECORDINGS) * length_ms, len(table.start_ms))
     columns = {name: np.tile(getattr(table, name), _N_RECORDINGS) for name in type(table).__slots__}
-    return replace(
-        type(table)(**columns), start_ms=columns["start_ms"] + shift, end_ms=columns["end_ms"] + shift
-    )
+    return replace(type(table)(**columns), start_ms=columns["start_ms"] + shift, end_ms=columns["end_ms"] + shift)
 
 
 # ---- accuracy

@@ -102,7 +102,9 @@ def _follow_sentences(said_by: list[int], ends_sentence: Sequence[bool]) -> None
 def _follow_sentence(said_by: list[int], ends_sentence: Sequence[bool], word: int) -> int:
     """Give the sentence around a change of speaker to one of them, if it may be; return where to go on."""
     first = last = word
-    while first and word - first < _MOST_WORDS and said_by[first - 1] == said_by[first] and not ends_sentence[first - 1]:
+    while (
+        first and word - first < _MOST_WORDS and said_by[first - 1] == said_by[first] and not ends_sentence[first - 1]
+    ):
         first -= 1
     while last < len(said_by) - 1 and last - first < _MOST_WORDS and not ends_sentence[last]:
         last += 1

@@ -165,8 +165,7 @@ def _attribute_channel(
         is_overlapped=others.best_ms > 0,
         other_speaker=others.speaker,
         confidence=speaker_confidence(
-            start,
-            end,
+            words,
             followed,
             is_outside=claims.best_ms == 0,
             has_followed=moved,

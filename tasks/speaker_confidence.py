@@ -6,7 +6,7 @@ import numpy as np
 
 from storage.records import FloatArray
 from tasks.claims import Pieces, held
-from tasks.columns import NOBODY, BoolArray, IntArray, TurnTimes
+from tasks.columns import NOBODY, BoolArray, IntArray, TurnTimes, WordTimes
 
 OUTSIDE = 0.8
 """Of words that no turn touches, given to the nearest edge: turns are missed, and then somebody else spoke."""
@@ -15,8 +15,7 @@ FOLLOWED = 0.5
 
 
 def speaker_confidence(
-    start_ms: IntArray,
-    end_ms: IntArray,
+    words: WordTimes,
     speaker: IntArray,
     *,
     is_outside: BoolArray,
@@ -33,8 +32,7 @@ def speaker_confidence(
     change of speaker or where two talk at once. That times the confidence of the turn, where the diarizer tells one.
 
     Args:
-        start_ms: starts of the words, shape ``(n,)``.
-        end_ms: their ends, each after its start.
+        words: words of one channel, each ending after its start.
         speaker: index of the local speaker; -1 for nobody.
         is_outside: words that no turn touches.
         has_followed: words that were given to somebody else than their turns say.
@@ -42,11 +40,11 @@ def speaker_confidence(
         exclusive: the exclusive turns, with confidences.
         seam_ms: how far off edges may be.
     """
-    own_ms, all_ms = held(start_ms - seam_ms, end_ms + seam_ms, everybody, speaker)
+    own_ms, all_ms = held(words.start_ms - seam_ms, words.end_ms + seam_ms, everybody, speaker)
     share = np.where(all_ms > 0, own_ms / np.maximum(all_ms, 1), 1.0)
     share[is_outside] *= OUTSIDE
     share[has_followed] = np.maximum(share[has_followed], FOLLOWED)
-    turn = _turn_confidence((start_ms + end_ms) // 2, speaker, exclusive)
+    turn = _turn_confidence((words.start_ms + words.end_ms) // 2, speaker, exclusive)
     sure = share * np.where(np.isnan(turn), 1, turn)
     sure[speaker == NOBODY] = np.nan
     return sure.astype(np.float32)
