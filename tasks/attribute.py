@@ -86,7 +86,7 @@ def attribute(
     Args:
         words: the words of one recording, all channels.
         exclusive: turns with at most one speaker at any time in a channel; they decide.
-        turns: all turns, overlapping ones too; they tell who else talks.
+        turns: all turns, overlapping ones too; they tell who else talks, and decide weak words where several do.
         options: thresholds; None for the defaults.
     """
     n = len(words.start_ms)
