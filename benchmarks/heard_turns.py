@@ -29,13 +29,17 @@ def hear(folder: Path, lake: Path, profile: str) -> dict[str, Heard]:
 
 
 def read_turns(lake: Path) -> dict[str, Heard]:
-    """Return the turns of every recording of a lake; local speakers count from 0."""
+    """Return the turns of every recording of a lake that is heard as a mix; local speakers count from 0.
+
+    Where channels are heard apart, a truth that does not say on which one a word is cannot judge.
+    """
     from storage.catalog import open_catalog
 
     with open_catalog(str(lake)) as catalog:
         rows = catalog.execute(
             "SELECT source, is_exclusive, start_ms, end_ms, dense_rank() OVER (PARTITION BY source ORDER BY"
-            " local_speaker) - 1, confidence FROM turns WHERE channel = 0 ORDER BY source, start_ms, end_ms"
+            " local_speaker) - 1, confidence FROM turns JOIN recordings USING (recording_id, source)"
+            " WHERE channel_mode = 'mix' ORDER BY source, start_ms, end_ms"
         ).fetchall()
     found = {}
     for source in sorted({row[0] for row in rows}):
