@@ -14,7 +14,8 @@ Beside ``attribute`` run, on the same words and turns, whisperX's loop and aana'
   often, so two ways are told apart: words may stay open, as is the default; or all get a speaker, *guessing*.
   The others have all turns or exclusive ones, whichever suits them better. Each seed counts twice, the second time with
   names and precedence the other way round, so that nobody wins by the order in which names happen to be.
-- *Confidence*: with ``--profile``, how many words are right of those that are said to be so sure.
+- *Confidence*: how many words are right of those that are said to be so sure, and utterances whose speaker is
+  uncertain beside others.
 
 Without SET the words are those of ``samples/``; conversations made up with every fifth full stop missing are added.
 """
@@ -36,7 +37,7 @@ from benchmarks.heard_turns import Heard, hear, under_true_names
 from benchmarks.made_up_talk import made_up, with_missing_marks
 from benchmarks.other_attributions import aana, fill_nearest, whisperx
 from benchmarks.output import Row, add_json_option, add_repeats_option, markdown_table, report, write_rows
-from benchmarks.reliability import RELIABILITY_COLUMNS, reliability
+from benchmarks.reliability import DOUBT_COLUMNS, RELIABILITY_COLUMNS, reliability
 from benchmarks.runs import Spent, timed
 from benchmarks.sounds import SAMPLES
 from benchmarks.spoken_words import Spoken, Wear, one_at_a_time, read_set, worn
@@ -63,19 +64,16 @@ def main(argv: list[str] | None = None) -> None:
     report("attribution", speed, _SPEED_COLUMNS, None)
     accuracy, confidence = [], []
     with tempfile.TemporaryDirectory() as scratch:
-        for folder in options.sets:
-            name, recordings = folder.resolve().name, read_set(folder)
-            accuracy += worn_rows(name, recordings, options.seeds)
-            if options.profile:
-                heard = hear(folder, (options.lakes or Path(scratch)) / name, options.profile)
-                pairs = [(one, under_true_names(heard[one.name], one)) for one in recordings if one.name in heard]
-                accuracy.append(accuracy_row(name, options.profile, [counted(*pair) for pair in pairs]))
-                confidence += reliability(name, pairs)
-    accuracy += worn_rows("made up", talks(), options.seeds)
-    for rows, columns in ((accuracy, _ACCURACY_COLUMNS), (confidence, RELIABILITY_COLUMNS)):
+        lakes = options.lakes or Path(scratch)
+        for name, how, pairs in heard_sets(options.sets, options.profile, lakes, options.seeds):
+            accuracy.append(accuracy_row(name, how, [counted(*pair) for pair in pairs]))
+            confidence.append(reliability(name, how, pairs))
+    doubts = [rows[-1] for rows in confidence]
+    told = [row for rows in confidence for row in rows if row["turns"] == options.profile]
+    for rows, columns in ((accuracy, _ACCURACY_COLUMNS), (doubts, DOUBT_COLUMNS), (told, RELIABILITY_COLUMNS)):
         if rows:
             print(f"\n{markdown_table(rows, columns)}", flush=True)
-    write_rows("attribution", [*speed, *accuracy, *confidence], options.json)
+    write_rows("attribution", [*speed, *accuracy, *doubts, *told], options.json)
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -144,21 +142,26 @@ def talks() -> list[Spoken]:
     return [with_missing_marks(made_up(rng, _WORDS_PER_TALK, 2 + talk % 3), rng, 0.2) for talk in range(_N_TALKS)]
 
 
-def worn_rows(name: str, recordings: Sequence[Spoken], seeds: int) -> list[Row]:
-    """Return a row per way of erring."""
-    return [
-        accuracy_row(
-            name,
-            how,
-            [
-                counted(*side)
+def heard_sets(
+    folders: Sequence[Path], profile: str | None, lakes: Path, seeds: int
+) -> Iterator[tuple[str, str, list[tuple[Spoken, Heard]]]]:
+    """Yield a set's name, how turns are heard, and its recordings with these turns."""
+    sets = [(folder.resolve().name, read_set(folder), folder) for folder in folders]
+    for name, recordings, folder in [*sets, ("made up", talks(), None)]:
+        for how, wear in _WEAR.items():
+            sides = [
+                both_sides(one, wear, np.random.default_rng([seed, index]))
                 for seed in range(seeds)
                 for index, one in enumerate(recordings)
-                for side in both_sides(one, wear, np.random.default_rng([seed, index]))
-            ],
-        )
-        for how, wear in _WEAR.items()
-    ]
+            ]
+            yield name, how, [side for pair in sides for side in pair]
+        if profile and folder:
+            heard = hear(folder, lakes / name, profile)
+            yield (
+                name,
+                profile,
+                [(one, under_true_names(heard[one.name], one)) for one in recordings if one.name in heard],
+            )
 
 
 def both_sides(spoken: Spoken, wear: Wear, rng: np.random.Generator) -> Iterator[tuple[Spoken, Heard]]:

@@ -10,22 +10,56 @@ from numpy.typing import NDArray
 from benchmarks.heard_turns import Heard
 from benchmarks.output import Row
 from benchmarks.spoken_words import Spoken
-from tasks.attribute import attribute
-from tasks.columns import NOBODY
+from tasks.attribute import Attribution, attribute
+from tasks.columns import NOBODY, WordTexts
+from tasks.utterances import build_utterances
 
-RELIABILITY_COLUMNS = ("set", "told", "words", "mean told", "right", "gap", "calibration error")
+RELIABILITY_COLUMNS = ("set", "turns", "told", "words", "mean told", "right", "gap", "calibration error")
+DOUBT_COLUMNS = (
+    "set", "turns", "words", "mean told", "right", "calibration error", "utterances", "uncertain %",
+    "right if uncertain", "right if not",
+)  # fmt: skip
 _EDGES = np.array([0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0])
 
 
-def reliability(name: str, pairs: Sequence[tuple[Spoken, Heard]]) -> list[Row]:
-    """Return a row per range of what words are told to be, and one for all; words of nobody tell nothing."""
-    told, is_right = [], []
+def reliability(name: str, how: str, pairs: Sequence[tuple[Spoken, Heard]]) -> list[Row]:
+    """Return a row per range of what words tell of their speaker, and one for all; words of nobody tell nothing.
+
+    The last row says of utterances as well how many are uncertain, and how much of their time is right.
+    """
+    told, is_right, is_uncertain, right_share = [], [], [], []
     for spoken, heard in pairs:
         said = attribute(spoken.words, heard.exclusive, heard.turns)
-        known = said.speaker != NOBODY
+        known, right = said.speaker != NOBODY, said.speaker == spoken.person
         told.append(said.confidence[known])
-        is_right.append((said.speaker == spoken.person)[known])
-    return [{"set": name, **row} for row in ranges(np.concatenate(told), np.concatenate(is_right))]
+        is_right.append(right[known])
+        flagged, share = _utterances(spoken, said, right)
+        is_uncertain.append(flagged)
+        right_share.append(share)
+    rows = ranges(np.concatenate(told), np.concatenate(is_right))
+    uncertain, shares = np.concatenate(is_uncertain), np.concatenate(right_share)
+    doubts = {
+        "utterances": len(uncertain),
+        "uncertain %": 100 * float(uncertain.mean()),
+        "right if uncertain": float(shares[uncertain].mean()) if uncertain.any() else None,
+        "right if not": float(shares[~uncertain].mean()),
+    }
+    origin = {"set": name, "turns": how}
+    return [*(origin | row for row in rows[:-1]), origin | rows[-1] | doubts]
+
+
+def _utterances(
+    spoken: Spoken, said: Attribution, is_right: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
+    """Return of each utterance that has a speaker whether it is uncertain, and the share of its time that is right."""
+    n, n_speakers = len(spoken.texts), int(said.speaker.max(initial=0)) + 1
+    texts = WordTexts(text=spoken.texts, confidence=np.full(n, np.nan, np.float32), segment=np.full(n, -1))
+    names = [f"S{index}" for index in range(n_speakers)]
+    found = build_utterances(spoken.words, texts, said, segments=[], speakers=names)
+    spent_ms = np.maximum(spoken.words.end_ms - spoken.words.start_ms, 1)
+    share = np.bincount(found.of_word, spent_ms * is_right) / np.bincount(found.of_word, spent_ms)
+    known = np.array([row.local_speaker is not None for row in found.rows])
+    return np.array([row.speaker_uncertain for row in found.rows])[known], share[known]
 
 
 def ranges(told: NDArray[np.floating], is_right: NDArray[np.bool_]) -> list[Row]:

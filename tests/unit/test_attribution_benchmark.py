@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.attribution import accuracy_row, both_sides, counted, speed_rows
+from benchmarks.attribution import accuracy_row, both_sides, counted, heard_sets, speed_rows
 from benchmarks.heard_turns import Heard, under_true_names
 from benchmarks.made_up_talk import made_up, with_missing_marks
 from benchmarks.other_attributions import aana, fill_nearest, whisperx
-from benchmarks.reliability import ranges
+from benchmarks.reliability import ranges, reliability
 from benchmarks.sounds import SAMPLES
 from benchmarks.spoken_words import Wear, one_at_a_time, read_set, turn_times, word_times, worn
 from benchmarks.word_confidence import spoken
@@ -138,6 +138,20 @@ def test_who_wins_by_names_alone_wins_once_and_loses_once(talk):
     sides = list(both_sides(one, Wear(jitter_ms=0, missed=0, confused=0), rng))
     counts = sum((counted(*side) for side in sides), start=counted(*sides[0]) - counted(*sides[0]))
     assert counts["voxlake right"] == counts["whisperx turns right"] == 1
+
+
+def test_reliability_tells_uncertain_utterances_from_others(talk):
+    heard = Heard(talk.turns, one_at_a_time(talk.turns, np.arange(len(talk.turns.start_ms))))
+    *parts, all_words = reliability("x", "y", [(talk, heard)])
+    assert sum(row["words"] for row in parts) == all_words["words"] == len(talk.texts)
+    assert 0 < all_words["uncertain %"] < 50
+    assert all_words["right if uncertain"] < all_words["right if not"] <= 1
+
+
+def test_sets_are_heard_in_each_way(tmp_path):
+    found = [(name, how, len(pairs)) for name, how, pairs in heard_sets([SAMPLES.parent], None, tmp_path, 1)]
+    assert [name for name, *_ in found] == ["samples"] * 2 + ["made up"] * 2
+    assert found[0][1:] == ("edges", 2 * 9)
 
 
 def test_ranges_by_hand():
