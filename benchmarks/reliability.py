@@ -16,7 +16,7 @@ from tasks.utterances import build_utterances
 
 RELIABILITY_COLUMNS = ("set", "turns", "told", "words", "mean told", "right", "gap", "calibration error")
 DOUBT_COLUMNS = (
-    "set", "turns", "words", "mean told", "right", "calibration error", "utterances", "uncertain %",
+    "set", "turns", "words", "mean told", "right", "calibration error", "margin's error", "utterances", "uncertain %",
     "right if uncertain", "right if not",
 )  # fmt: skip
 _EDGES = np.array([0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0])
@@ -25,13 +25,15 @@ _EDGES = np.array([0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0])
 def reliability(name: str, how: str, pairs: Sequence[tuple[Spoken, Heard]]) -> list[Row]:
     """Return a row per range of what words tell of their speaker, and one for all; words of nobody tell nothing.
 
-    The last row says of utterances as well how many are uncertain, and how much of their time is right.
+    The last row also has the calibration error that the margin would have, and says of utterances how many are
+    uncertain, and how much of their time is right.
     """
-    told, is_right, is_uncertain, right_share = [], [], [], []
+    told, margin, is_right, is_uncertain, right_share = [], [], [], [], []
     for spoken, heard in pairs:
         said = attribute(spoken.words, heard.exclusive, heard.turns)
         known, right = said.speaker != NOBODY, said.speaker == spoken.person
         told.append(said.confidence[known])
+        margin.append(said.margin[known])
         is_right.append(right[known])
         flagged, share = _utterances(spoken, said, right)
         is_uncertain.append(flagged)
@@ -39,6 +41,7 @@ def reliability(name: str, how: str, pairs: Sequence[tuple[Spoken, Heard]]) -> l
     rows = ranges(np.concatenate(told), np.concatenate(is_right))
     uncertain, shares = np.concatenate(is_uncertain), np.concatenate(right_share)
     doubts = {
+        "margin's error": ranges(np.concatenate(margin), np.concatenate(is_right))[-1]["calibration error"],
         "utterances": len(uncertain),
         "uncertain %": 100 * float(uncertain.mean()),
         "right if uncertain": float(shares[uncertain].mean()) if uncertain.any() else None,
