@@ -229,7 +229,7 @@ def test_sentences_do_not_end(text):
 
 
 class TestKnownDefects:
-    """Failures seen in other systems; the words' half is in test_attribute."""
+    """Failures seen in other systems; the words' half is in test_attribute_known."""
 
     def test_a_words_without_any_speaker_are_kept(self):
         assert texts_of(built([row(0, 100, "all", NOBODY), row(100, 200, "here", NOBODY)])) == ["all here"]
