@@ -188,7 +188,19 @@ def test_speech_is_repeated_to_the_sample():
 
 
 @pytest.mark.parametrize(
-    "name", ["accuracy", "decode", "engines", "memory", "orchestration", "rerun", "stages", "workers"]
+    "name",
+    [
+        "accuracy",
+        "attribution",
+        "decode",
+        "engines",
+        "memory",
+        "orchestration",
+        "rerun",
+        "stages",
+        "word_confidence",
+        "workers",
+    ],
 )
 def test_arguments(name, tmp_path, capsys):
     benchmark = importlib.import_module(f"benchmarks.{name}")
