@@ -129,15 +129,19 @@ _SHOWN_NAMES = """
 """Names of who was merged into somebody go with them, unless these have one of their own."""
 
 
-def open_catalog(lake_url: str) -> duckdb.DuckDBPyConnection:
+def open_catalog(lake_url: str, publication: Publication | None = None) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection with the lake's views in its main schema.
+
+    Args:
+        lake_url: The lake.
+        publication: What to show, for who reads its files as well; the latest by default.
 
     Raises:
         ConfigError: there is no lake at the URL.
         StoreUnreachable: the storage did not answer.
     """
     lake = Lake(lake_url)
-    publication = lake.latest_publication()
+    publication = publication or lake.latest_publication()
     runs = lake.runs()
     if publication is None and not runs:
         problem = "nothing has been published there"
