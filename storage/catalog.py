@@ -148,6 +148,7 @@ def open_catalog(lake_url: str, publication: Publication | None = None) -> duckd
         raise ConfigError(f"lake {public_url(lake_url)!r}", problem, "fill it with: voxlake run ARCHIVE LAKE")
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # in a notebook it would stand among the output
     if not lake.store.is_local:
         connection.register_filesystem(lake.store.fs)
     connection.execute("CREATE SCHEMA published")
