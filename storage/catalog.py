@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 
 import duckdb
 import pyarrow as pa
 
+from storage.comparisons import COMPARED, compared_files
 from storage.decisions import DecisionLog, read_log
 from storage.errors import ConfigError
 from storage.lake import Lake, Publication, RunRecord
-from storage.schemas import PARTS, WHOLES
+from storage.recipe_cards import RecipeCard, read_cards
+from storage.schemas import PARTS, WHOLES, table_of
 from storage.store import public_url
 
 _RUNS = pa.schema(
@@ -44,6 +47,7 @@ _DECISIONS = pa.schema(
         ("is_undone", pa.bool_()),
     ]
 )
+_CARDS = pa.schema([(field.name, pa.string()) for field in fields(RecipeCard)])
 _NAMES = pa.schema([("speaker_id", pa.string()), ("name", pa.string())])
 
 VIEWS = (
@@ -108,6 +112,26 @@ _VIEW_SQL = {
     "links": """
         SELECT recording_id, local_speaker, speaker_id, confidence, margin, basis, reason, speech_ms
         FROM published.links""",
+    "recipes": """
+        SELECT d.recipe, d.stage, c.engine, c.version, c.weights, c.options, c.given, c.after,
+               count(*) AS n_recordings, count(s.recording_id) AS n_published,
+               min(d.done_at) AS first_done, max(d.done_at) AS last_done, any_value(k.chosen_at) AS chosen_at
+        FROM (SELECT *, strptime(left(commit_id, 21), '%Y%m%dT%H%M%S%f') AT TIME ZONE 'UTC' AS done_at
+              FROM published.done WHERE stage <> 'rejected') d
+        LEFT JOIN published.selected s USING (recording_id, stage, recipe)
+        LEFT JOIN published.recipe_cards c ON c.recipe = d.recipe
+        LEFT JOIN published.standing_choices k ON k.recipe = d.recipe
+        GROUP BY ALL""",
+    "comparisons": """
+        SELECT c.recording_id, r.source, c.stage, c.one_recipe, c.other_recipe, c.n_compared, c.n_differing,
+               c.n_differing / nullif(c.n_compared, 0) AS rate
+        FROM published.counting_comparisons c LEFT JOIN published.recordings r USING (recording_id)""",
+    "disagreements": """
+        SELECT d.recording_id, r.source, d.stage, d.start_ms, d.end_ms, d.one_recipe, d.other_recipe, d.one_text,
+               d.other_text
+        FROM published.disagreements d
+        SEMI JOIN published.counting_comparisons USING (recording_id, stage, one_recipe, other_recipe, batch)
+        LEFT JOIN published.recordings r USING (recording_id)""",
     "coverage": """
         SELECT recording_id, start_ms, end_ms, status, stage, recipe, run_id
         FROM published.coverage""",
@@ -127,6 +151,17 @@ _SHOWN_NAMES = """
            first(n.name ORDER BY s.merged_into IS NOT NULL, n.speaker_id) AS name
     FROM published.names n LEFT JOIN published.speakers s USING (speaker_id) GROUP BY ALL"""
 """Names of who was merged into somebody go with them, unless these have one of their own."""
+
+
+_STANDING_CHOICES = """
+    CREATE VIEW published.standing_choices AS
+    SELECT k.recipe, max(k."at") AS chosen_at FROM published.choices k
+    WHERE k."at" > coalesce((SELECT max(b."at") FROM published.choices b WHERE b.stage = k.stage AND b.recipe IS NULL),
+                            '-infinity')
+    GROUP BY k.recipe HAVING k.recipe IS NOT NULL"""
+_COUNTING_COMPARISONS = """
+    CREATE VIEW published.counting_comparisons AS FROM published.comparisons
+    QUALIFY row_number() OVER (PARTITION BY recording_id, stage, one_recipe, other_recipe ORDER BY batch) = 1"""
 
 
 def open_catalog(lake_url: str, publication: Publication | None = None) -> duckdb.DuckDBPyConnection:
@@ -156,6 +191,11 @@ def open_catalog(lake_url: str, publication: Publication | None = None) -> duckd
         _create_source(connection, lake, table, schema, _files(publication, table))
     _create_table(connection, "names", _names_table(lake))
     connection.execute(_SHOWN_NAMES)
+    for table, files in compared_files(lake).items():
+        _create_source(connection, lake, table, COMPARED[table], files)
+    _create_table(connection, "recipe_cards", table_of([asdict(card) for card in read_cards(lake).values()], _CARDS))
+    for helper in (_STANDING_CHOICES, _COUNTING_COMPARISONS):
+        connection.execute(helper)
     _create_table(connection, "decision_events", _decisions_table(read_log(lake)))
     _create_table(connection, "run_records", _runs_table(runs))
     for view, sql in _VIEW_SQL.items():

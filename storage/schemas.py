@@ -250,6 +250,12 @@ WHOLES: Mapping[str, pa.Schema] = {
     "decided": _schema(  # one row per event under decisions/, also those that only take another back
         ("decision_id", pa.string()), ("n_lost", pa.int32()), optional=[("set_aside", pa.string())]
     ),
+    "choices": _schema(  # one row per event under choices/
+        ("choice_id", pa.string()),
+        ("at", _INSTANT),
+        ("stage", pa.string()),
+        optional=[("recipe", pa.string()), ("after", pa.string())],
+    ),
     "failures": FACTS["failures"],
     "sources": _schema(
         ("archive", pa.string()),
