@@ -95,7 +95,10 @@ def compare(
     columns = ("stage", "one_recipe", "other_recipe", "n_compared", "n_differing", "rate")
     print_rows(totals(rows), ("recordings", *columns), title="in all")
     print_rows(rows[:_MOST_SHOWN], ("source", *columns), title="recordings that differ most")
-    say(f'where: voxlake sql {lake} "FROM disagreements"')
+    if rows:
+        say(f'where: voxlake sql {lake} "FROM disagreements ORDER BY source, start_ms"')
+    else:
+        say("no recording has two opinions; run again with another engine, such as: --set transcriber.name=whisper")
     return 0
 
 

@@ -20,7 +20,8 @@ class Comparison:
     """How much two opinions differ, and where."""
 
     n_compared: int
-    """Words of the longer one; of turns, milliseconds of speech by as many speakers as either hears."""
+    """Words of whichever has more, from pause to pause; of turns, milliseconds, times the speakers of whichever hears
+    more."""
     n_differing: int
     """Edits that make one of the other; of turns, milliseconds."""
     disagreements: tuple[Disagreement, ...]

@@ -61,14 +61,16 @@ def compare_words(one: TimedWords, other: TimedWords) -> Comparison:
     """Return how many words differ and where; symmetric in number, not in what is called one and other."""
     numbers: dict[str, int] = {}
     left, right = _tokens(one, numbers), _tokens(other, numbers)
-    n_differing = 0
+    n_compared = n_differing = 0
     found: list[Disagreement] = []
     for first, second in _pieces(left, right):
         pairs = [(i, j, _is_same(first, second, i, j)) for i, j in aligned(first.item, second.item)]
+        n_compared += max(len(first), len(second))
         n_differing += sum(not is_same for *_, is_same in pairs)
         runs = groupby(pairs, key=lambda pair: pair[2])
         found += [_disagreement(first, second, list(run)) for is_same, run in runs if not is_same]
-    return Comparison(n_compared=max(len(left), len(right)), n_differing=n_differing, disagreements=tuple(found))
+    found.sort(key=lambda span: (span.start_ms, span.end_ms))
+    return Comparison(n_compared=n_compared, n_differing=n_differing, disagreements=tuple(found))
 
 
 def _tokens(words: TimedWords, numbers: dict[str, int]) -> _Tokens:
