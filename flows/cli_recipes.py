@@ -75,7 +75,7 @@ def compare(
     lake: str,
     *,
     stage: OpinionStage | None = None,
-    recipes: tuple[str, str] | None = None,
+    recipes: Annotated[tuple[str, str] | None, Parameter(negative="")] = None,
     json: JsonFlag = None,
 ) -> int:
     """Say where transcribers or diarizers differ about the same recordings, and how much; keep it in the lake.

@@ -188,7 +188,8 @@ def test_speech_is_repeated_to_the_sample():
 
 
 @pytest.mark.parametrize(
-    "name", ["accuracy", "decode", "engines", "export", "memory", "orchestration", "rerun", "stages", "workers"]
+    "name",
+    ["accuracy", "decode", "engines", "export", "memory", "opinions", "orchestration", "rerun", "stages", "workers"],
 )
 def test_arguments(name, tmp_path, capsys):
     benchmark = importlib.import_module(f"benchmarks.{name}")
