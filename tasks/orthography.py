@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -25,7 +23,7 @@ _BEFORE_CLOSING = re.compile(
     r" (?=[.,;:!?%…،؛؟۔।॥)\]}”。，、！？：；）」』】]|['’](?:s|t|d|m|re|ve|ll)\b|-[^\W\d_])", re.IGNORECASE
 )
 _AFTER_OPENING = re.compile(r"(?<=[(\[{¿¡（「『【]) ")
-_EACH_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _BETWEEN_UNSPACED = re.compile(f"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])")
 _BESIDE_UNSPACED = re.compile(f"(?<=[{_UNSPACED}]) | (?=[{_UNSPACED}])")
 
@@ -65,16 +63,10 @@ def join_words(texts: Sequence[str], language: str | None = None) -> str:
     return (_BESIDE_UNSPACED if language in _UNSPACED_LANGUAGES else _BETWEEN_UNSPACED).sub("", line)
 
 
-@lru_cache(maxsize=65_536)
-def bare_words(text: str) -> tuple[str, ...]:
-    """Return what is said, however it is written: words without case and marks; of languages without blanks, letters.
+def stands_alone(letter: str) -> bool:
+    """Return whether a letter is of a script that puts no spaces between words, so that nobody sees where one ends.
 
-    >>> bare_words("Well-known, isn't it?")
-    ('well', 'known', "isn't", 'it')
-    >>> bare_words("今天。")
-    ('今', '天')
+    >>> stands_alone("語"), stands_alone("á"), stands_alone("한")
+    (True, False, False)
     """
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
-    letters = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in plain)
-    words = (word.strip("'") for word in _EACH_UNSPACED.sub(r" \g<0> ", letters).split())
-    return tuple(word for word in words if word)
+    return _IS_UNSPACED.match(letter) is not None

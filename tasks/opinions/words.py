@@ -13,9 +13,10 @@ from itertools import groupby, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.evaluation.normalise import plain_words
 from tasks.opinions.edits import IntArray, aligned
 from tasks.opinions.records import Comparison, Disagreement
-from tasks.orthography import bare_words, join_words
+from tasks.orthography import join_words
 
 _PAUSE_MS = 500
 """Where nobody has a word for so long, both may be cut."""
@@ -74,7 +75,7 @@ def compare_words(one: TimedWords, other: TimedWords) -> Comparison:
 
 
 def _tokens(words: TimedWords, numbers: dict[str, int]) -> _Tokens:
-    bare = [bare_words(text) for text in words.text]
+    bare = [plain_words(text) for text in words.text]
     word = np.repeat(np.arange(len(bare)), [len(parts) for parts in bare])
     item = [numbers.setdefault(part, len(numbers)) for parts in bare for part in parts]
     start_ms, end_ms = (np.array(times, dtype=np.int64)[word] for times in (words.start_ms, words.end_ms))

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.evaluation.normalise import plain_words
 from tasks.opinions.edits import aligned
 from tasks.opinions.records import Disagreement
 from tasks.opinions.words import TimedWords, compare_words
-from tasks.orthography import bare_words
 
 sequences = st.lists(st.integers(0, 3), max_size=12).map(lambda items: np.array(items, dtype=np.int64))
 
@@ -58,7 +58,7 @@ def transcripts(draw):
 def test_counts_are_symmetric_and_never_more_than_what_is_compared(one, other):
     there, back = compare_words(one, other), compare_words(other, one)
     assert (there.n_compared, there.n_differing) == (back.n_compared, back.n_differing)
-    parts = [sum(len(bare_words(text)) for text in side.text) for side in (one, other)]
+    parts = [sum(len(plain_words(text)) for text in side.text) for side in (one, other)]
     assert max(parts) <= there.n_compared <= sum(parts)
     assert abs(parts[0] - parts[1]) <= there.n_differing <= there.n_compared
     assert (there.n_differing == 0) == (there.disagreements == ())
