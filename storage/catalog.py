@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 
 import duckdb
 import pyarrow as pa
@@ -17,8 +16,7 @@ from storage.comparisons import COMPARED, compared_files
 from storage.decisions import DecisionLog, read_log
 from storage.errors import ConfigError
 from storage.lake import Lake, Publication, RunRecord
-from storage.recipe_cards import RecipeCard, read_cards
-from storage.schemas import PARTS, WHOLES, table_of
+from storage.schemas import PARTS, WHOLES
 from storage.store import public_url
 
 _RUNS = pa.schema(
@@ -47,7 +45,6 @@ _DECISIONS = pa.schema(
         ("is_undone", pa.bool_()),
     ]
 )
-_CARDS = pa.schema([(field.name, pa.string()) for field in fields(RecipeCard)])
 _NAMES = pa.schema([("speaker_id", pa.string()), ("name", pa.string())])
 
 VIEWS = (
@@ -119,7 +116,7 @@ _VIEW_SQL = {
         FROM (SELECT *, strptime(left(commit_id, 21), '%Y%m%dT%H%M%S%f') AT TIME ZONE 'UTC' AS done_at
               FROM published.done WHERE stage <> 'rejected') d
         LEFT JOIN published.selected s USING (recording_id, stage, recipe)
-        LEFT JOIN published.recipe_cards c ON c.recipe = d.recipe
+        LEFT JOIN published.cards c ON c.recipe = d.recipe
         LEFT JOIN published.standing_choices k ON k.recipe = d.recipe
         GROUP BY ALL""",
     "comparisons": """
@@ -193,7 +190,6 @@ def open_catalog(lake_url: str, publication: Publication | None = None) -> duckd
     connection.execute(_SHOWN_NAMES)
     for table, files in compared_files(lake).items():
         _create_source(connection, lake, table, COMPARED[table], files)
-    _create_table(connection, "recipe_cards", table_of([asdict(card) for card in read_cards(lake).values()], _CARDS))
     for helper in (_STANDING_CHOICES, _COUNTING_COMPARISONS):
         connection.execute(helper)
     _create_table(connection, "decision_events", _decisions_table(read_log(lake)))

@@ -193,6 +193,7 @@ def _is_published(lake: Lake, state: LakeState) -> bool:
     publication = state.publication
     return (
         publication is not None
+        and "cards" in publication.wholes  # 0.3 did not write down what recipes stand for
         and not state.has_unpublished_commits
         and event_ids(lake) == frozenset(lake.whole(publication, "decided")["decision_id"].to_pylist())
         and choice_ids(lake) == published_choice_ids(lake, publication)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -77,14 +78,27 @@ def test_recipes_say_what_they_stand_for_and_what_is_published(lake):
     assert all(row["first_done"] <= row["last_done"] for row in rows)
 
 
-def test_what_was_not_written_down_is_not_made_up(lake):
+def test_what_was_not_written_down_is_not_made_up(made, lake, monkeypatch):
     store = Lake(lake).store
     for name in store.list("recipes"):
         store.delete(f"recipes/{name}")
+    monkeypatch.setattr("tasks.plan.write_cards", lambda lake, cards: None)
+    published(made, lake, collection="again")
     assert {(row["engine"], row["options"], row["given"]) for row in recipe_rows(lake)} == {(None, None, None)}
     assert len(compare_lake(lake, BOTH)) == 4, "there is but one way to cut these recordings"
     with pytest.raises(ConfigError, match="run once more"):
         choose_recipes(lake, [recipe_rows(lake)[1]["recipe"]])
+
+
+def test_a_run_over_a_lake_of_an_earlier_version_writes_down_what_recipes_stand_for(made, lake):
+    opened = Lake(lake)
+    before = opened.latest_publication()
+    wholes = {table: key for table, key in before.wholes.items() if table not in {"cards", "choices"}}
+    opened.publish(replace(before, number=before.number + 1, wholes=wholes))
+    assert {row["engine"] for row in recipe_rows(lake)} == {None}
+    published(made, lake)
+    assert {row["engine"] for row in recipe_rows(lake)} == {"fake"}
+    assert plan_run(fake_spec(made / "archive", lake)).is_current
 
 
 def test_opinions_are_compared_once_and_kept(lake, capsys):
