@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from storage.errors import ConfigError
@@ -12,6 +15,7 @@ from tasks.choose_recordings import RecordingFilter
 from tasks.documents import read_documents
 
 _ALL = RecordingFilter()
+_WRITES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +56,25 @@ def export_lake(
         raise ConfigError(f"format {format_name!r}", "there is no such format", f"choose one of {', '.join(FORMATS)}")
     form, out = FORMATS[format_name], Store(out_url)
     n_recordings = n_left_out = 0
-    for read in read_documents(lake_url, chosen, without_flags=without_flags):
-        out.put(f"{read.path}{form.suffix}", form.render(read.document).encode())
-        n_recordings += 1
-        n_left_out += read.n_left_out
+    with _writing_to(out) as write:
+        for read in read_documents(lake_url, chosen, without_flags=without_flags):
+            write(f"{read.path}{form.suffix}", form.render(read.document).encode())
+            n_recordings += 1
+            n_left_out += read.n_left_out
     return ExportReport(n_recordings=n_recordings, n_left_out=n_left_out, out=out_url)
+
+
+@contextmanager
+def _writing_to(out: Store) -> Iterator[Callable[[str, bytes], None]]:
+    """Yield how to write a file, a few at a time: a disk takes long to keep each, and storage far away to answer."""
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(_WRITES_AT_ONCE) as pool:
+
+        def write(key: str, data: bytes) -> None:
+            waiting.append(pool.submit(out.put, key, data))
+            if len(waiting) > _WRITES_AT_ONCE:
+                waiting.popleft().result()
+
+        yield write
+        for written in waiting:
+            written.result()

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli import app
-from storage.errors import ConfigError, SchemaMismatch
+from storage.errors import ConfigError, SchemaMismatch, StorageError
 from storage.lake import Lake, RunRecord
 from storage.part_rows import rows_by_recording
 from tasks.choose_recordings import RecordingFilter, choose_recordings
@@ -49,6 +49,12 @@ def files(folder):
 def test_a_file_for_each_recording(lake, tmp_path):
     assert export_lake(str(lake), str(tmp_path / "out"), "txt").n_recordings == 3
     assert files(tmp_path / "out") == ["box/chat.wav.txt", "box/talk.wav.txt", "cellar/call.wav.txt"]
+
+
+def test_what_cannot_be_written_is_an_error(lake, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError):
+        export_lake(str(lake), str(tmp_path / "file" / "out"), "txt")
 
 
 def test_documents_hold_what_the_views_show(lake):
