@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tasks.choose_recordings import RecordingFilter
     from tasks.plan import RunPlan
 
+Later = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]
 JsonFlag = Annotated[bool | None, Parameter(name="--json", negative="--no-json")]
 """JSON as asked; by default where standard output is no terminal."""

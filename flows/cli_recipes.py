@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from flows.cli_options import JsonFlag
+from flows.cli_options import JsonFlag, Later
 from flows.cli_output import print_json, print_rows, say, wants_json
 
 OpinionStage = Literal["transcribe", "diarize"]
-Later = Annotated[bool, Parameter(negative="")]
 
 _STAGES: tuple[OpinionStage, ...] = ("transcribe", "diarize")
 _MOST_SHOWN = 20

@@ -8,10 +8,9 @@ from typing import Any
 from storage.catalog import open_catalog
 from storage.choices import record_choice
 from storage.errors import ConfigError
-from storage.lake import Lake
 from storage.recipe_cards import read_cards
 from storage.recipes import STAGES, Stage
-from tasks.opinions.pairs import find_recipe
+from tasks.opinions.pairs import find_recipe, read_opinions
 
 Row = dict[str, Any]
 
@@ -33,9 +32,8 @@ def choose_recipes(lake_url: str, said: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: there is no lake, or a recipe is not in it.
     """
-    open_catalog(lake_url).close()  # says so if there is no lake
-    lake = Lake(lake_url)
-    state, cards = lake.state(), read_cards(lake)
+    lake, state = read_opinions(lake_url)
+    cards = read_cards(lake)
     found = [find_recipe(state, one) for one in said]
     for _, recipe in found:
         if recipe not in cards:
@@ -55,6 +53,6 @@ def take_choices_back(lake_url: str, stages: Sequence[Stage]) -> None:
     Raises:
         ConfigError: there is no lake.
     """
-    open_catalog(lake_url).close()
+    lake, _ = read_opinions(lake_url)
     for stage in stages:
-        record_choice(Lake(lake_url), stage, None, None)
+        record_choice(lake, stage, None, None)

@@ -15,7 +15,7 @@ from storage.comparisons import ComparedKey, compared_keys, write_compared
 from storage.errors import ConfigError
 from storage.lake import Lake, LakeState
 from storage.recipes import Stage
-from tasks.opinions.pairs import SEE_LIST, find_recipe, pairs_to_compare
+from tasks.opinions.pairs import SEE_LIST, find_recipe, pairs_to_compare, read_opinions
 from tasks.opinions.records import Comparison
 from tasks.opinions.turns import LabelledTurn, compare_turns
 from tasks.opinions.words import TimedWords, compare_words
@@ -43,9 +43,7 @@ def compare_lake(lake_url: str, stages: Collection[Stage], recipes: tuple[str, s
         ConfigError: there is no lake, or a recipe is not in it.
         StorageError: the lake cannot be read or written.
     """
-    open_catalog(lake_url).close()  # says so if there is no lake
-    lake = Lake(lake_url)
-    state = lake.state()
+    lake, state = read_opinions(lake_url)
     if recipes is None:
         wanted = pairs_to_compare(lake, state, stages, None)
     else:

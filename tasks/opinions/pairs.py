@@ -10,8 +10,26 @@ from storage.errors import ConfigError
 from storage.lake import Lake, LakeState
 from storage.recipe_cards import RecipeCard, read_cards
 from storage.recipes import CHOSEN_STAGES, Stage
+from storage.store import public_url
 
 SEE_LIST = "see: voxlake recipes list LAKE"
+
+
+def read_opinions(lake_url: str) -> tuple[Lake, LakeState]:
+    """Return a lake and what is done in it.
+
+    Raises:
+        ConfigError: nothing has been published there.
+    """
+    lake = Lake(lake_url)
+    state = lake.state()
+    if state.publication is None:
+        raise ConfigError(
+            f"lake {public_url(lake_url)!r}",
+            "nothing has been published there",
+            "fill it with: voxlake run ARCHIVE LAKE",
+        )
+    return lake, state
 
 
 def find_recipe(state: LakeState, said: str) -> tuple[Stage, str]:
