@@ -158,7 +158,8 @@ _STANDING_CHOICES = """
     GROUP BY k.recipe HAVING k.recipe IS NOT NULL"""
 _COUNTING_COMPARISONS = """
     CREATE VIEW published.counting_comparisons AS FROM published.comparisons
-    QUALIFY row_number() OVER (PARTITION BY recording_id, stage, one_recipe, other_recipe ORDER BY batch) = 1"""
+    QUALIFY row_number() OVER (PARTITION BY recording_id, stage, one_recipe, other_recipe
+                               ORDER BY one_commit DESC, other_commit DESC, batch) = 1"""
 
 
 def open_catalog(lake_url: str, publication: Publication | None = None) -> duckdb.DuckDBPyConnection:

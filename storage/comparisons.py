@@ -3,8 +3,8 @@
     disagreements/<batch>.parquet     where, and what each has there
     comparisons/<batch>.parquet       how much, one row per recording and pair; written last: the batch exists from here
 
-Two recipes of a pair are in alphabetical order. Two commands at once may compare the same; of these the batch that
-comes first by name counts.
+Two recipes of a pair are in alphabetical order. What failed and was done again has other commits, and is compared
+again: the latest counts. Two commands at once may compare the same; of these the first batch by name counts.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from storage.schemas import table_of
 Row = dict[str, Any]
 
 
-_KEY = {name: pa.string() for name in ("recording_id", "stage", "one_recipe", "other_recipe", "batch")}
-_WHERE = {"start_ms": pa.int64(), "end_ms": pa.int64(), "one_text": pa.string(), "other_text": pa.string()}
-_HOW_MUCH = {"n_compared": pa.int64(), "n_differing": pa.int64()}
-COMPARED: Mapping[str, pa.Schema] = {
-    table: pa.schema([pa.field(name, kind, nullable=False) for name, kind in {**_KEY, **columns}.items()])
-    for table, columns in (("disagreements", _WHERE), ("comparisons", _HOW_MUCH))
-}
-"""Every value is required."""
-
-
 class ComparedKey(NamedTuple):
-    """A recording and the two recipes of a stage that are compared in it."""
+    """A recording, the two recipes of a stage that are compared in it, and the commits that own their facts."""
 
     recording_id: str
     stage: Stage
     one_recipe: str
     other_recipe: str
+    one_commit: str
+    other_commit: str
+
+
+_WHERE = {"start_ms": pa.int64(), "end_ms": pa.int64(), "one_text": pa.string(), "other_text": pa.string()}
+_HOW_MUCH = {"n_compared": pa.int64(), "n_differing": pa.int64()}
+_KEY = dict.fromkeys((*ComparedKey._fields, "batch"), pa.string())
+COMPARED: Mapping[str, pa.Schema] = {
+    table: pa.schema([pa.field(name, kind, nullable=False) for name, kind in {**_KEY, **columns}.items()])
+    for table, columns in (("disagreements", _WHERE), ("comparisons", _HOW_MUCH))
+}
+"""Every value is required."""
 
 
 def compared_files(lake: Lake) -> Mapping[str, list[str]]:

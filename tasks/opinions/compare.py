@@ -51,7 +51,7 @@ def compare_lake(lake_url: str, stages: Collection[Stage], recipes: tuple[str, s
         wanted = pairs_to_compare(lake, state, [stage], pair)
     known = compared_keys(lake)
     _write(lake, _compared(lake, state, [key for key in wanted if key not in known]))
-    return _rows(lake_url, set(wanted))
+    return _rows(lake_url, {key[:4] for key in wanted})
 
 
 def _two_of_a_stage(state: LakeState, said: tuple[str, str]) -> tuple[Stage, tuple[str, str]]:
@@ -65,8 +65,7 @@ def _compared(lake: Lake, state: LakeState, keys: Sequence[ComparedKey]) -> Iter
     """Yield comparisons, those together whose facts were committed together: each file is read once, or a few times."""
 
     def home(key: ComparedKey) -> tuple[str, ...]:
-        recipes = (key.one_recipe, key.other_recipe)
-        return (*(state.done[key.recording_id, key.stage, recipe] for recipe in recipes), *recipes)
+        return key.one_commit, key.other_commit, key.one_recipe, key.other_recipe
 
     for (*_, one_recipe, other_recipe), group in groupby(sorted(keys, key=home), key=home):
         some = list(group)
@@ -116,13 +115,14 @@ def _write(lake: Lake, compared: Iterator[tuple[ComparedKey, Comparison]]) -> No
         write_compared(lake, comparisons, disagreements)
 
 
-def _rows(lake_url: str, wanted: Collection[ComparedKey]) -> list[Row]:
+def _rows(lake_url: str, wanted: Collection[tuple[str, str, str, str]]) -> list[Row]:
     with open_catalog(lake_url) as catalog:
         found = catalog.execute(
             "FROM comparisons ORDER BY stage, rate DESC NULLS LAST, source, one_recipe, other_recipe"
         )
         rows: list[Row] = found.to_arrow_table().to_pylist()
-    return [row for row in rows if ComparedKey(*(row[name] for name in ComparedKey._fields)) in wanted]
+    names = ComparedKey._fields[:4]
+    return [row for row in rows if tuple(row[name] for name in names) in wanted]
 
 
 def totals(rows: Sequence[Row]) -> list[Row]:

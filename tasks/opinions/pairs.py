@@ -66,13 +66,13 @@ def pairs_to_compare(
     columns = (published[name] for name in ("recording_id", "stage", "recipe"))
     shown = {(recording_id, stage): recipe for recording_id, stage, recipe in zip(*columns, strict=True)}
     done, cards = _done(state), read_cards(lake)
-    keys = [
-        key
+    return sorted(
+        ComparedKey(recording_id, _stage(stage), *pair, *(state.done[recording_id, stage, recipe] for recipe in pair))
         for (recording_id, stage), found in done.items()
         if stage in stages
-        for key in _pairs(recording_id, _stage(stage), found, shown.get((recording_id, stage)), recipes)
-    ]
-    return sorted(key for key in keys if _same_chunks(key, done[key.recording_id, "probe"], cards))
+        for pair in _pairs(found, shown.get((recording_id, stage)), recipes)
+        if _same_chunks(pair, done[recording_id, "probe"], cards)
+    )
 
 
 def _done(state: LakeState) -> Mapping[tuple[str, str], set[str]]:
@@ -82,23 +82,21 @@ def _done(state: LakeState) -> Mapping[tuple[str, str], set[str]]:
     return done
 
 
-def _pairs(
-    recording_id: str, stage: Stage, found: Collection[str], shown: str | None, recipes: Sequence[str] | None
-) -> Iterator[ComparedKey]:
+def _pairs(found: Collection[str], shown: str | None, recipes: Sequence[str] | None) -> Iterator[tuple[str, str]]:
     pairs: list[Sequence[str]] = []
     if recipes is not None:
         pairs = [recipes] if set(recipes) <= set(found) else []
     elif shown is not None:
         pairs = [(shown, other) for other in found if other != shown]
-    for one, other in map(sorted, pairs):
-        yield ComparedKey(recording_id, stage, one, other)
+    for pair in pairs:
+        yield min(pair), max(pair)
 
 
-def _same_chunks(key: ComparedKey, probes: Collection[str], cards: Mapping[str, RecipeCard]) -> bool:
+def _same_chunks(pair: Sequence[str], probes: Collection[str], cards: Mapping[str, RecipeCard]) -> bool:
     """Return whether both recipes are about the same chunks, without which turns say nothing of each other."""
     if len(probes) == 1:
         return True
-    after = {cards[recipe].after if recipe in cards else recipe for recipe in (key.one_recipe, key.other_recipe)}
+    after = {cards[recipe].after if recipe in cards else recipe for recipe in pair}
     return len(after) == 1
 
 

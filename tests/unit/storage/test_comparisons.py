@@ -8,7 +8,7 @@ from storage.catalog import open_catalog
 from storage.comparisons import ComparedKey, compared_keys, write_compared
 from storage.lake import Lake, RunRecord
 
-ONE, TWO, THREE = (ComparedKey(recording_id, "transcribe", "r1", "r2") for recording_id in ("A", "B", "C"))
+ONE, TWO, THREE = (ComparedKey(recording_id, "transcribe", "r1", "r2", "c1", "c2") for recording_id in ("A", "B", "C"))
 
 
 @pytest.fixture
@@ -50,6 +50,15 @@ def test_a_batch_whose_writer_was_killed_is_not_there(lake):
     assert rows(lake, "disagreements") == []
     write(lake, ONE)
     assert rows(lake, "disagreements") == [("A",)]
+
+
+def test_what_was_done_again_is_what_counts(lake):
+    again = ONE._replace(other_commit="c3")
+    write(lake, again)
+    write(lake, ONE)
+    write_compared(lake, [again._replace(one_commit="c4")._asdict() | {"n_compared": 9, "n_differing": 0}], [])
+    assert rows(lake, "comparisons") == [("A",)]
+    assert rows(lake, "disagreements") == []
 
 
 def test_the_rate(lake):
