@@ -39,9 +39,11 @@ def lake(made, tmp_path):
     return str(tmp_path / "lake")
 
 
-def recipe(lake, stage, part_of_options):
-    (found,) = [r for r in recipe_rows(lake) if r["stage"] == stage and part_of_options in r["options"]]
-    return found["recipe"]
+def recipe(lake, stage, **options):
+    """Return the one recipe of a stage with those options."""
+    rows = [row for row in recipe_rows(lake) if row["stage"] == stage]
+    (found,) = [row["recipe"] for row in rows if options.items() <= json.loads(row["options"]).items()]
+    return found
 
 
 def words(lake, source="one.wav"):
@@ -70,8 +72,9 @@ def test_recipes_say_what_they_stand_for_and_what_is_published(lake):
     assert [row["stage"] for row in rows] == [
         "probe", "transcribe", "transcribe", "diarize", "diarize", "fingerprint", "fingerprint",
     ]  # fmt: skip
-    shown = {row["options"]: (row["n_recordings"], row["n_published"]) for row in rows if row["stage"] == "transcribe"}
-    assert shown == {'{"accent":""}': (2, 2), '{"accent":"ish"}': (2, 0)}
+    heard = [row for row in rows if row["stage"] == "transcribe"]
+    shown = {json.loads(row["options"])["accent"]: (row["n_recordings"], row["n_published"]) for row in heard}
+    assert shown == {"": (2, 2), "ish": (2, 0)}
     assert {(row["engine"], row["version"], row["chosen_at"]) for row in rows} == {("fake", "1", None)}
     probe = rows[0]["recipe"]
     assert all(row["after"] == probe for row in rows[1:5])
@@ -124,7 +127,7 @@ def test_disagreements_say_where_and_what_each_has(lake):
         """SELECT start_ms, end_ms, one_recipe, other_recipe, one_text, other_text FROM disagreements
            WHERE source = 'two.wav' AND stage = 'transcribe' ORDER BY start_ms""",
     )
-    plain, accented = (recipe(lake, "transcribe", options) for options in ('""', "ish"))
+    plain, accented = (recipe(lake, "transcribe", accent=accent) for accent in ("", "ish"))
     assert {one[2:4] for one in found} == {tuple(sorted((plain, accented)))}
     said = [dict(zip(one[2:4], one[4:], strict=True)) for one in found]
     assert " ".join(texts[plain] for texts in said).split() == words(lake, "two.wav")
@@ -137,7 +140,7 @@ def test_disagreements_say_where_and_what_each_has(lake):
 
 
 def test_two_recipes_may_be_named_by_their_beginnings(lake, capsys):
-    pair = [recipe(lake, "transcribe", options) for options in ('""', "ish")]
+    pair = [recipe(lake, "transcribe", accent=accent) for accent in ("", "ish")]
     rows = command(capsys, "compare", lake, "--recipes", pair[1][:9], pair[0][:9])
     assert [(row["stage"], row["one_recipe"], row["other_recipe"]) for row in rows] == [
         ("transcribe", *sorted(pair))
@@ -150,13 +153,13 @@ def test_two_recipes_may_be_named_by_their_beginnings(lake, capsys):
     [("none", "is not in the lake"), ("", "is not in the lake"), ("{probe}", "no second opinion")],
 )
 def test_what_is_no_recipe_is_said(lake, said, problem):
-    probe = recipe(lake, "probe", "threshold")
+    probe = recipe(lake, "probe")
     with pytest.raises(ConfigError, match=problem):
         choose_recipes(lake, [said.format(probe=probe)])
 
 
 def test_recipes_of_two_stages_are_no_pair(lake):
-    one, other = recipe(lake, "transcribe", "ish"), recipe(lake, "diarize", "8000")
+    one, other = recipe(lake, "transcribe", accent="ish"), recipe(lake, "diarize", max_gap_ms=8_000)
     for pair in ((one, other), (one, one)):
         with pytest.raises(ConfigError, match="two of one stage"):
             compare_lake(lake, BOTH, pair)
@@ -171,7 +174,7 @@ def test_the_run_with_the_engine_wanted_decides_and_does_nothing_again(made, lak
 
 
 def test_what_was_chosen_is_published_whatever_runs_later(made, lake, tmp_path, capsys):
-    chosen = recipe(lake, "transcribe", "ish")
+    chosen = recipe(lake, "transcribe", accent="ish")
     rows = command(capsys, "recipes", "choose", lake, chosen[:8])
     assert [row["recipe"] for row in rows if row["chosen_at"]] == [chosen]
     assert all(word.endswith("ish") for word in words(lake))
@@ -185,7 +188,7 @@ def test_what_was_chosen_is_published_whatever_runs_later(made, lake, tmp_path, 
 
 
 def test_a_choice_that_counts_later_makes_the_next_run_publish(made, lake, capsys):
-    command(capsys, "recipes", "choose", lake, recipe(lake, "transcribe", "ish"), "--later")
+    command(capsys, "recipes", "choose", lake, recipe(lake, "transcribe", accent="ish"), "--later")
     assert not any(word.endswith("ish") for word in words(lake))
     assert not plan_run(fake_spec(made / "archive", lake)).is_current
     published(made, lake)
@@ -193,8 +196,8 @@ def test_a_choice_that_counts_later_makes_the_next_run_publish(made, lake, capsy
 
 
 def test_the_last_choice_counts_and_all_can_be_taken_back(made, lake, capsys):
-    choose_recipes(lake, [recipe(lake, "transcribe", '""'), recipe(lake, "transcribe", "ish")])
-    choose_recipes(lake, [recipe(lake, "diarize", "8000")])
+    choose_recipes(lake, [recipe(lake, "transcribe", accent=""), recipe(lake, "transcribe", accent="ish")])
+    choose_recipes(lake, [recipe(lake, "diarize", max_gap_ms=8_000)])
     published(made, lake)
     assert all(word.endswith("ish") for word in words(lake))
     patient = spoken_ms(lake)
@@ -208,16 +211,16 @@ def test_the_last_choice_counts_and_all_can_be_taken_back(made, lake, capsys):
 
 
 def test_turns_that_were_chosen_come_with_their_speakers(made, lake):
-    choose_recipes(lake, [recipe(lake, "diarize", "8000")])
+    choose_recipes(lake, [recipe(lake, "diarize", max_gap_ms=8_000)])
     published(made, lake)
     shown = {row["recipe"] for row in recipe_rows(lake) if row["n_published"] and row["stage"] == "fingerprint"}
     after = {row["recipe"]: row["after"] for row in recipe_rows(lake)}
-    assert {after[one] for one in shown} == {recipe(lake, "diarize", "8000")}
+    assert {after[one] for one in shown} == {recipe(lake, "diarize", max_gap_ms=8_000)}
     assert query(lake, "SELECT count(*) > 2 FROM turns WHERE speaker_id IS NOT NULL") == [(True,)]
 
 
 def test_opinions_about_other_chunks_are_not_compared_nor_mixed(made, lake):
-    choose_recipes(lake, [recipe(lake, "transcribe", "ish")])
+    choose_recipes(lake, [recipe(lake, "transcribe", accent="ish")])
     short = ChunkOptions(target_ms=4_000, max_ms=6_000, min_ms=2_000)
     run_whole(fake_spec(made / "archive", lake, chunking=short))
     assert not any(word.endswith("ish") for word in words(lake))
