@@ -13,6 +13,7 @@ from flows.cli_engines import doctor, engines
 from flows.cli_options import JsonFlag, RunOptions, plan_with
 from flows.cli_output import print_json, print_pairs, print_rows, say, wants_json
 from flows.cli_query import export, sql
+from flows.cli_recipes import compare, recipes
 from flows.cli_speakers import speakers
 from storage.errors import ConfigError, VoxlakeError
 
@@ -110,7 +111,7 @@ def status(lake: str, *, json: JsonFlag = None) -> int:
     return _SOME_FAILED if found["failures"] else _DONE
 
 
-for _command in (sql, export, speakers, engines, doctor, demo):
+for _command in (sql, export, recipes, compare, speakers, engines, doctor, demo):
     app.command(_command)
 
 

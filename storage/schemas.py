@@ -251,6 +251,16 @@ WHOLES: Mapping[str, pa.Schema] = {
     "decided": _schema(  # one row per event under decisions/, also those that only take another back
         ("decision_id", pa.string()), ("n_lost", pa.int32()), optional=[("set_aside", pa.string())]
     ),
+    "cards": _schema(
+        *((name, pa.string()) for name in ("recipe", "stage", "engine", "version", "weights", "options", "given")),
+        optional=[("after", pa.string())],
+    ),
+    "choices": _schema(  # one row per event under choices/
+        ("choice_id", pa.string()),
+        ("at", _INSTANT),
+        ("stage", pa.string()),
+        optional=[("recipe", pa.string()), ("after", pa.string())],
+    ),
     "failures": FACTS["failures"],
     "sources": _schema(
         ("archive", pa.string()),

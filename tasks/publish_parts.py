@@ -91,7 +91,7 @@ def _facts_of_each(
         for table, stage in _STAGE_OF_TABLE.items()
     }
     tables["failures"] = failures
-    split = {table: _split_by_recording(data) for table, data in tables.items()}
+    split = {table: split_by_recording(data) for table, data in tables.items()}
     for one in members:
         yield (
             one,
@@ -101,7 +101,7 @@ def _facts_of_each(
         )
 
 
-def _split_by_recording(table: pa.Table) -> dict[str, pa.Table]:
+def split_by_recording(table: pa.Table) -> dict[str, pa.Table]:
     """Return each recording's rows, in their order."""
     if not len(table):
         return {}

@@ -10,6 +10,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.choices import choices_table, read_choices
 from storage.enrolled import enrolled_voices
 from storage.lake import FactKey, Lake, LakeState
 from storage.memory import write_memory
@@ -41,7 +42,8 @@ class LinkReport:
     base_number: int
     """The publication whose IDs were kept; 0 in a new lake."""
     wholes: Mapping[str, str]
-    """Keys of the tables written; among them the commits that were linked, so that no others are published."""
+    """Keys of the tables written; among them the commits that were linked and the choices that counted, so that no
+    others are published."""
     extent: Extent
     """Whether everything was linked, or only what is new with what is known."""
     n_speakers: int
@@ -81,7 +83,8 @@ class _Stage:
 
     def __init__(self, lake: Lake, plan: RunPlan, state: LakeState) -> None:
         self._lake, self._plan, self._state = lake, plan, state
-        self._selected = select_recordings(lake, state, plan)
+        self._choices = read_choices(lake)
+        self._selected = select_recordings(lake, state, plan, self._choices)
         self._decided = read_decided(lake, state, self._selected)
         self._published = PublishedLinks(lake, state)
         self._bounds = {
@@ -150,6 +153,7 @@ class _Stage:
             ),
             "lineage": lineage_table(self._published.table("lineage"), outcome.events, number),
             "decided": self._decided.rows(set_aside),
+            "choices": choices_table(self._choices),
             "commits": index_tables(self._state)["commits"],
         }
         keys = {name: write_whole(self._lake, name, table) for name, table in tables.items()}
