@@ -1,6 +1,6 @@
 """UEM, what of a recording is scored: NIST's un-partitioned evaluation map, one stretch a line. Only read.
 
-    <recording> <channel, from 1> <start> <end>
+<recording> <channel, from 1> <start> <end>
 """
 
 from __future__ import annotations

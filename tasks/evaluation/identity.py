@@ -100,5 +100,5 @@ def _summed(shared: NDArray[np.float64], group: NDArray[np.int64]) -> NDArray[np
 
     n = len(group)
     membership = csr_array((np.ones(n), (np.arange(n), group)), shape=(n, int(group.max(initial=-1)) + 1))
-    summed: NDArray[np.float64] = ((shared @ membership) @ membership.T)
+    summed: NDArray[np.float64] = (shared @ membership) @ membership.T
     return summed

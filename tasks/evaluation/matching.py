@@ -6,6 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from storage.records import Span
+from tasks.evaluation.references import Reference, ReferencePart, whole_reference
+from tasks.evaluation.regions import united
+
 _TIERS = 5
 
 
@@ -39,25 +43,45 @@ class Names:
         return ()
 
 
-def matched(
-    names: Names, wanted: Mapping[tuple[str, ...], str]
-) -> tuple[dict[tuple[str, ...], str], tuple[Unmatched, ...]]:
-    """Return the recording of each thing that has one, by its names, and what has none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What is known of the recordings of a lake, by recording_id."""
 
-    Args:
-        names: Of the lake's recordings.
-        wanted: Path of the file by the names that what it speaks of may have.
+    references: Mapping[str, Reference]
+    regions: Mapping[str, tuple[Span, ...]]
+    missing: tuple[Unmatched, ...]
+    """References and UEM lines that are about no recording of the lake, or nobody knows about which."""
+
+
+def match(names: Names, parts: Iterable[ReferencePart], regions: Mapping[str, tuple[Span, ...]]) -> Matched:
+    """Return which recording each part of a reference, and each region of a UEM file, is about.
+
+    Raises:
+        ConfigError: two files of one format are about one recording.
     """
-    recording_of: dict[tuple[str, ...], str] = {}
-    unmatched: list[Unmatched] = []
-    for called, path in wanted.items():
+    missing: list[Unmatched] = []
+
+    def find(called: tuple[str, ...], path: str) -> str | None:
         found = names.find(called)
         if len(found) == 1:
-            recording_of[called] = found[0]
-        else:
-            reason = f"{len(found)} recordings are called so" if found else "no recording is called so"
-            unmatched.append(Unmatched(name=called[0] if called else "", path=path, reason=reason))
-    return recording_of, tuple(unmatched)
+            return found[0]
+        reason = f"{len(found)} recordings are called so" if found else "no recording is called so"
+        missing.append(Unmatched(name=called[0] if called else "", path=path, reason=reason))
+        return None
+
+    parts_of: dict[str, list[ReferencePart]] = defaultdict(list)
+    for part in parts:
+        if recording_id := find(part.names, part.path):
+            parts_of[recording_id].append(part)
+    regions_of: dict[str, list[Span]] = defaultdict(list)
+    for name, spans in regions.items():
+        if recording_id := find((name,), "UEM"):
+            regions_of[recording_id] += spans
+    return Matched(
+        references={recording_id: whole_reference(own) for recording_id, own in parts_of.items()},
+        regions={recording_id: united(spans) for recording_id, spans in regions_of.items()},
+        missing=tuple(missing),
+    )
 
 
 def _names(source: str) -> tuple[str, ...]:

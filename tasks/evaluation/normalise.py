@@ -24,7 +24,7 @@ _ASCII_WORD = re.compile(r"[a-z0-9]+(?:(?:'|(?<=\d)[.,](?=\d))[a-z0-9]+)*")
 def plain_words(text: str) -> list[str]:
     """Return the words that are compared.
 
-    >>> plain_words("“Don’t!”, she said — well-read, 3.5 times…")
+    >>> plain_words("“Don't!”, she said — well-read, 3.5 times…")
     ["don't", 'she', 'said', 'well', 'read', '3.5', 'times']
     >>> plain_words("今天 Python。")
     ['今', '天', 'python']
