@@ -54,9 +54,9 @@ def evaluate(
 
 
 def _print_tables(found: Evaluation) -> None:
-    from tasks.evaluation.report import FIGURE_COLUMNS, figure_rows, gaps, headline, scope_rows
+    from tasks.evaluation.report import FIGURE_COLUMNS, evaluation_line, figure_rows, gaps, scope_rows
 
-    print_rows(figure_rows(found), FIGURE_COLUMNS, title=headline(found))
+    print_rows(figure_rows(found), FIGURE_COLUMNS, title=evaluation_line(found))
     for scope in ("collection", "recording"):
         if rows := scope_rows(found, scope):
             print_rows(rows, tuple(rows[0]), title=f"by {scope}")

@@ -48,7 +48,17 @@ class Limits:
             most = float("inf") if limit.name == "max_missing" else 1
             if value is not None and not 0 <= value <= most:
                 remedy = "give a share from 0 to 1, as 0.15 for 15 %" if most == 1 else "give 0 or more"
-                raise ConfigError(f"limit {limit.name}", f"{value} is none", remedy)
+                raise ConfigError(f"limit {limit.name}", f"{value:g} can be no limit", remedy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateReport:
+    """How an evaluation ended."""
+
+    n_recordings: int
+    n_missing: int
+    broken: tuple[str, ...]
+    """A line for each limit that is not kept."""
 
 
 def broken(limits: Limits, figures: Sequence[Figure], n_missing: int) -> tuple[str, ...]:

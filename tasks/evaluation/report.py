@@ -122,7 +122,7 @@ def scope_rows(evaluation: Evaluation, scope: Scope) -> list[Row]:
     return [{name: row[name] for name in (scope, *shown)} for row in rows.values()]
 
 
-def headline(evaluation: Evaluation) -> str:
+def evaluation_line(evaluation: Evaluation) -> str:
     """Return one line that says what was compared."""
     minutes = sum(one.duration_ms for one in evaluation.recordings) / MINUTE_MS
     failed = sum(one.status == "failed" for one in evaluation.recordings)
@@ -142,7 +142,7 @@ def gaps(evaluation: Evaluation) -> list[str]:
 
 def evaluation_page(evaluation: Evaluation, broken: Sequence[str]) -> str:
     """Return everything but the single recordings as a page in Markdown."""
-    parts = [f"# {headline(evaluation)}"]
+    parts = [f"# {evaluation_line(evaluation)}"]
     parts += ["**Limits that are not kept:**\n\n" + "\n".join(f"- {line}" for line in broken)] if broken else []
     parts.append(_markdown(figure_rows(evaluation), FIGURE_COLUMNS))
     if collections := scope_rows(evaluation, "collection"):
@@ -185,7 +185,7 @@ def _amount(amount: float | None, unit: str) -> str | None:
     if amount is None:
         return None
     if unit == "ms":
-        return f"{amount / MINUTE_MS:.1f} min"
+        return f"{amount / MINUTE_MS:.1f} min" if amount >= MINUTE_MS else f"{amount / 1000:.1f} s"
     return f"{amount:,.1f} speakers" if unit == "speakers" else f"{amount:,.0f} words"
 
 
