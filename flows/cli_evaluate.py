@@ -55,10 +55,13 @@ def evaluate(
 
 def _print_tables(found: Evaluation) -> None:
     from tasks.evaluation.report import FIGURE_COLUMNS, evaluation_line, figure_rows, gaps, scope_rows
+    from tasks.summary import MOST_ROWS
 
     print_rows(figure_rows(found), FIGURE_COLUMNS, title=evaluation_line(found))
     for scope in ("collection", "recording"):
         if rows := scope_rows(found, scope):
-            print_rows(rows, tuple(rows[0]), title=f"by {scope}")
+            print_rows(rows[:MOST_ROWS], tuple(rows[0]), title=f"by {scope}")
+            if len(rows) > MOST_ROWS:
+                say(f"{len(rows) - MOST_ROWS} more rows by {scope}; --json and --out have all")
     for line in gaps(found):
         say(line)

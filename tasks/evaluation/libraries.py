@@ -34,10 +34,11 @@ def _is_installed(module: str) -> bool:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep libraries from warning of what is meant: words without times, self-overlap, fonts of plots."""
-    logging.disable(logging.WARNING)
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)

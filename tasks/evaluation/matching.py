@@ -31,8 +31,9 @@ class Names:
         self._of: tuple[dict[str, set[str]], ...] = tuple(defaultdict(set) for _ in range(_TIERS))
         for recording_id, source in sources:
             self._of[0][recording_id].add(recording_id)
-            for tier, name in enumerate(_names(source)):
-                self._of[tier][name].add(recording_id)
+            for tier, names in enumerate(_names(source)):
+                for name in names:
+                    self._of[tier][name].add(recording_id)
 
     def find(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the recordings meant by the first of the names that means any; the closest way to write it counts."""
@@ -84,12 +85,13 @@ def match(names: Names, parts: Iterable[ReferencePart], regions: Mapping[str, tu
     )
 
 
-def _names(source: str) -> tuple[str, ...]:
-    """Return a source's names, the closest first.
+def _names(source: str) -> tuple[tuple[str, ...], ...]:
+    """Return what a source may be called, the closest first.
 
-    >>> _names("calls/ferry.mix.wav")
-    ('calls/ferry.mix.wav', 'calls/ferry.mix', 'calls_ferry.mix', 'ferry.mix', 'ferry')
+    >>> _names("calls/ferry.mix.wav")[1:]
+    (('calls/ferry.mix',), ('calls_ferry.mix.wav', 'calls_ferry.mix'), ('ferry.mix.wav', 'ferry.mix'), ('ferry',))
     """
-    stem = source.rpartition(".")[0] if "." in source.rpartition("/")[2] else source
-    last = stem.rpartition("/")[2]
-    return source, stem, stem.replace("/", "_"), last, last.partition(".")[0]
+    last = source.rpartition("/")[2]
+    stem = source.rpartition(".")[0] if "." in last else source
+    flat = (source.replace("/", "_"), stem.replace("/", "_"))
+    return (source,), (stem,), flat, (last, stem.rpartition("/")[2]), (last.partition(".")[0],)

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from storage.errors import ConfigError
 from storage.formats import ctm, rttm, seglst, stm, uem
 from storage.formats.document import Document, DocumentTurn, DocumentUtterance, MalformedText
+from storage.formats.fields import NOT_AVAILABLE
 from storage.records import Span
 from storage.store import Store, absolute_url, public_url
 
@@ -101,7 +102,8 @@ def read_regions(url: str) -> dict[str, tuple[Span, ...]]:
 def whole_reference(parts: Iterable[ReferencePart]) -> Reference:
     """Return what all files say of one recording together.
 
-    Turns are those of an RTTM; without one, utterances of known speakers are taken for turns.
+    Turns are those of an RTTM; without one, utterances of known speakers are taken for turns. Who has no name is called
+    after the recording, for nobody knows whether it is the same person elsewhere.
 
     Raises:
         ConfigError: two files of one format are about the recording.
@@ -115,10 +117,16 @@ def whole_reference(parts: Iterable[ReferencePart]) -> Reference:
     words = texts[0] if texts else None
     spoken = words.document.utterances if words else None
     has_speakers = words is not None and words.suffix != ".ctm"
-    turns = by_suffix[".rttm"].document.turns if ".rttm" in by_suffix else None
-    if turns is None and spoken is not None and has_speakers:
-        turns = tuple(DocumentTurn(start_ms=one.start_ms, end_ms=one.end_ms, speaker=one.speaker) for one in spoken)
-    return Reference(turns=turns, utterances=spoken, has_speakers=has_speakers)
+    telling = by_suffix.get(".rttm") or (words if has_speakers else None)
+    return Reference(turns=_turns(telling) if telling else None, utterances=spoken, has_speakers=has_speakers)
+
+
+def _turns(part: ReferencePart) -> tuple[DocumentTurn, ...]:
+    spans = part.document.turns if part.suffix == ".rttm" else part.document.utterances
+    unknown = f"{NOT_AVAILABLE} {part.names[0]}"
+    return tuple(
+        DocumentTurn(start_ms=one.start_ms, end_ms=one.end_ms, speaker=one.speaker or unknown) for one in spans
+    )
 
 
 def _parts(path: str, suffix: str, text: str) -> list[ReferencePart]:

@@ -126,8 +126,8 @@ def evaluation_line(evaluation: Evaluation) -> str:
     """Return one line that says what was compared."""
     minutes = sum(one.duration_ms for one in evaluation.recordings) / MINUTE_MS
     failed = sum(one.status == "failed" for one in evaluation.recordings)
-    line = f"{len(evaluation.recordings)} recordings with references, {minutes:.1f} min"
-    return f"{line}; {failed} of them failed and count as silence" if failed else line
+    line = f"recordings with references: {len(evaluation.recordings)}, {minutes:.1f} min"
+    return f"{line}; failed, and counted as silence: {failed}" if failed else line
 
 
 def gaps(evaluation: Evaluation) -> list[str]:
@@ -137,7 +137,7 @@ def gaps(evaluation: Evaluation) -> list[str]:
         "recordings without a reference": list(evaluation.extra),
         "files that are no references by their names": list(evaluation.ignored),
     }
-    return [f"{len(names)} {kind}: {_some(names)}" for kind, names in kinds.items() if names]
+    return [f"{kind}: {len(names)} ({_some(names)})" for kind, names in kinds.items() if names]
 
 
 def evaluation_page(evaluation: Evaluation, broken: Sequence[str]) -> str:
@@ -190,7 +190,7 @@ def _amount(amount: float | None, unit: str) -> str | None:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
 
 

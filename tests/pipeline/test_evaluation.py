@@ -98,7 +98,7 @@ def test_a_recording_that_failed_counts_as_silence(lake, references):
     found = evaluate_lake(str(lake), str(references))
     (own,) = [one for one in found.figures if one.source == "broken.mp3" and one.figure == "der_missed"]
     assert (own.wrong, own.total) == (4000, 4000)
-    assert "1 of them failed" in evaluation_page(found, [])
+    assert "failed, and counted as silence: 1" in evaluation_page(found, [])
 
 
 def test_references_of_something_else_are_refused(lake, tmp_path):
@@ -147,9 +147,9 @@ def test_tables_for_people(lake, references):
     code, out, told = voxlake(lake, references, "--no-json")
     assert code == 0
     assert all(
-        word in out for word in ("3 recordings with references", "DER, archive-wide", "by collection", "calls/one.wav")
+        word in out for word in ("recordings with references: 3", "DER, archive-wide", "by collection", "calls/one.wav")
     )
-    assert "1 recordings without a reference: broken.mp3" in told
+    assert "recordings without a reference: 1 (broken.mp3)" in told
 
 
 def test_json_and_files_for_programs(lake, references, tmp_path):

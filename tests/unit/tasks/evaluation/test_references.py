@@ -57,6 +57,13 @@ def test_a_ctm_has_words_with_times_and_no_speakers(tmp_path):
     )
 
 
+def test_who_has_no_name_is_somebody_else_in_each_recording(tmp_path):
+    nameless = RTTM.replace("ann", "<NA>")
+    write(tmp_path, all_dot_rttm=nameless.format("one") + nameless.format("two"))
+    one, two = (whole_reference([part]).turns for part in read_references(str(tmp_path)).parts)
+    assert one[0].speaker != two[0].speaker
+
+
 def test_a_file_may_be_given_itself_and_hold_many_recordings(tmp_path):
     write(tmp_path, all_dot_rttm=RTTM.format("one") + RTTM.format("two"))
     parts = read_references(str(tmp_path / "all.rttm")).parts
@@ -121,7 +128,9 @@ SOURCES = [("id1", "calls/ferry.mix.wav"), ("id1", "copies/same.wav"), ("id2", "
         ("calls/ferry.mix.wav", ("id1",)),
         ("calls/ferry.mix", ("id1",)),
         ("calls_ferry.mix", ("id1",)),
+        ("calls_ferry.mix.wav", ("id1",)),
         ("ferry.mix", ("id1",)),
+        ("ferry.mix.wav", ("id1",)),
         ("same", ("id1",)),
         ("id2", ("id2",)),
         ("jam", ("id3",)),
