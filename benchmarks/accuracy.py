@@ -25,13 +25,13 @@ from pathlib import Path
 from benchmarks.output import Row, add_json_option, report
 from benchmarks.scoring import on_one_clock
 from storage.records import Span
-from tasks.evaluation.counts import TurnErrors, WordErrors
+from tasks.evaluation.counts import TurnErrors, WordEdits
 from tasks.evaluation.diarization import turn_errors
 from tasks.evaluation.heard import Heard, read_heard
 from tasks.evaluation.identity import b_cubed
 from tasks.evaluation.references import Reference, read_references, whole_reference
 from tasks.evaluation.sharing import shared_ms
-from tasks.evaluation.words import segments, speaker_word_errors, word_errors
+from tasks.evaluation.words import found_words, reference_words, speaker_word_errors, word_errors
 
 _COLUMNS = ("set", "recording", "min", "WER %", "cpWER %", "DER %", "missed", "false", "confused", "DER archive %",
             "B3 P", "B3 R", "B3 F1", "persons", "IDs")  # fmt: skip
@@ -129,10 +129,10 @@ def truth_name(source: str) -> str:
 
 def score(name: str, truth: dict[str, Reference], heard: dict[str, Heard], *, has_words: bool) -> list[Row]:
     """Return a row per recording and one for all; a recording that the lake lacks counts as empty."""
-    rows, words, cp_words, turns = [], WordErrors(), WordErrors(), TurnErrors()
+    rows, words, cp_words, turns = [], WordEdits(), WordEdits(), TurnErrors()
     pairs = scored_pairs(truth, heard)
     for key, (known, found) in zip(sorted(truth), pairs, strict=True):
-        own_words, own_cp = _word_scores(known, found) if has_words else (WordErrors(), WordErrors())
+        own_words, own_cp = _word_scores(known, found) if has_words else (WordEdits(), WordEdits())
         own_turns = turns_within(known, found)
         rows.append(_row(name, key, found.duration_ms, own_words, own_cp, own_turns))
         words, cp_words, turns = words + own_words, cp_words + own_cp, turns + own_turns
@@ -150,10 +150,10 @@ def turns_within(known: Reference, found: Heard) -> TurnErrors:
     return turn_errors(known.turns, found.turns, _whole(found.duration_ms))
 
 
-def _word_scores(known: Reference, found: Heard) -> tuple[WordErrors, WordErrors]:
+def _word_scores(known: Reference, found: Heard) -> tuple[WordEdits, WordEdits]:
     if not known.utterances:
-        return WordErrors(), WordErrors()
-    said, got = segments(known.utterances), segments(found.words)
+        return WordEdits(), WordEdits()
+    said, got = reference_words(known.utterances), found_words(found.words)
     return word_errors(said, got), speaker_word_errors(said, got)
 
 
@@ -174,7 +174,7 @@ def identity_scores(pairs: Sequence[tuple[Reference, Heard]]) -> Row:
     }
 
 
-def _row(name: str, key: str, duration_ms: int, words: WordErrors, cp_words: WordErrors, turns: TurnErrors) -> Row:
+def _row(name: str, key: str, duration_ms: int, words: WordEdits, cp_words: WordEdits, turns: TurnErrors) -> Row:
     speech_ms = max(1, turns.speech_ms)
     return dict.fromkeys(_COLUMNS) | {
         "set": name,

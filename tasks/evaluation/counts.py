@@ -15,7 +15,7 @@ class _Sums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WordErrors(_Sums):
+class WordEdits(_Sums):
     """Edits that make what was recognised of what was said."""
 
     insertions: int = 0
@@ -33,6 +33,15 @@ class WordErrors(_Sums):
     def rate(self) -> float:
         """Word error rate; 0 of nothing."""
         return self.errors / self.n_words if self.n_words else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordErrors(_Sums):
+    """Edits of which only the number is known."""
+
+    errors: int = 0
+    n_words: int = 0
+    """Words of the reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

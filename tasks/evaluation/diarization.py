@@ -2,23 +2,32 @@
 
 The diarization error rate is NIST's: missed, false and confused speaker time over the reference's speaker time, under
 the best one-to-one mapping of speakers, overlapping speech included. The Jaccard error rate is that of the Second
-DIHARD Challenge's evaluation plan (Ryant et al., 2019). Turns are cut to what is scored before the library gets them,
-for its own collars take time that grows with the square of the recording's length.
+DIHARD Challenge's evaluation plan (Ryant et al., 2019).
+
+The library's time grows with the square of the recording's length, so it gets a piece at a time: turns cut to what is
+scored, speakers mapped for the recording as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from storage.formats.document import DocumentTurn
 from storage.records import Span, seconds_from_ms
 from tasks.evaluation.counts import JaccardErrors, TurnErrors
+from tasks.evaluation.identity import best_mapping
 from tasks.evaluation.libraries import quiet
 from tasks.evaluation.regions import each_once, within, without_collars
+from tasks.evaluation.sharing import speaker_time
 
 COLLAR_MS = 250
 """NIST's: what lies within a quarter of a second of where a turn of the reference starts or ends is not scored."""
+
+_PIECE_MS = 5 * 60_000
+_NOBODY = "nobody, as"
+"""Before the label of a speaker who is mapped to nobody."""
 
 
 def turn_errors(
@@ -38,7 +47,16 @@ def turn_errors(
     """
     reference = each_once(reference)
     scored = without_collars(regions, reference, collar_ms) if collar_ms else regions
-    counted = _counted("DiarizationErrorRate", reference, found, scored)
+    true, heard = within(reference, scored), within(each_once(found), scored)
+    person_of = best_mapping(speaker_time(true, heard).pairs)
+    named = [replace(turn, speaker=person_of.get(str(turn.speaker), f"{_NOBODY} {turn.speaker}")) for turn in heard]
+    with quiet():
+        from pyannote.metrics.identification import IdentificationErrorRate
+
+        metric = IdentificationErrorRate()
+        for piece in _pieces(regions):
+            metric(_annotation(within(true, [piece])), _annotation(within(named, [piece])), uem=_timeline(piece))
+    counted = metric[:]
     return TurnErrors(
         missed_ms=round(counted["missed detection"] * 1000),
         false_ms=round(counted["false alarm"] * 1000),
@@ -51,22 +69,25 @@ def jaccard_errors(
     reference: Sequence[DocumentTurn], found: Sequence[DocumentTurn], regions: Sequence[Span]
 ) -> JaccardErrors:
     """Return the Jaccard errors of the reference's speakers under the best mapping, without collar."""
-    counted = _counted("JaccardErrorRate", reference, found, regions)
+    sides = (within(each_once(side), regions) for side in (reference, found))
+    with quiet():
+        from pyannote.metrics.diarization import JaccardErrorRate
+
+        everything = Span(start_ms=0, end_ms=regions[-1].end_ms if regions else 0)
+        counted = JaccardErrorRate()(*map(_annotation, sides), uem=_timeline(everything), detailed=True)
     return JaccardErrors(errors=counted["speaker error"], n_speakers=round(counted["speaker count"]))
 
 
-def _counted(
-    metric: str, reference: Sequence[DocumentTurn], found: Sequence[DocumentTurn], regions: Sequence[Span]
-) -> dict[str, float]:
-    with quiet():
-        from pyannote.core import Segment, Timeline
-        from pyannote.metrics import diarization
+def _pieces(regions: Sequence[Span]) -> Iterator[Span]:
+    end_ms = regions[-1].end_ms if regions else 0
+    for start_ms in range(0, end_ms, _PIECE_MS):
+        yield Span(start_ms=start_ms, end_ms=min(start_ms + _PIECE_MS, end_ms))
 
-        end_ms = regions[-1].end_ms if regions else 0
-        everything = Timeline([Segment(0, seconds_from_ms(end_ms))])
-        sides = (_annotation(within(each_once(side), regions)) for side in (reference, found))
-        counted: dict[str, float] = getattr(diarization, metric)()(*sides, uem=everything, detailed=True)
-    return counted
+
+def _timeline(span: Span) -> Any:
+    from pyannote.core import Segment, Timeline
+
+    return Timeline([Segment(seconds_from_ms(span.start_ms), seconds_from_ms(span.end_ms))])
 
 
 def _annotation(turns: Sequence[DocumentTurn]) -> Any:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from tasks.evaluation.bootstrap import Floats, draws, interval
-from tasks.evaluation.counts import TurnErrors, WordErrors
+from tasks.evaluation.counts import TurnErrors, WordEdits, WordErrors
 from tasks.evaluation.identity import SharedTable, added, b_cubed, best_mapping
 from tasks.evaluation.score import Score
 
@@ -112,7 +112,7 @@ def _of_turns(errors: TurnErrors) -> Ratio:
     return Ratio(errors.wrong_ms, errors.speech_ms, "ms")
 
 
-def _of_words(errors: WordErrors) -> Ratio:
+def _of_words(errors: WordEdits | WordErrors) -> Ratio:
     return Ratio(errors.errors, errors.n_words, "words")
 
 

@@ -7,13 +7,20 @@ from dataclasses import dataclass, replace
 
 from storage.formats.document import DocumentTurn, DocumentUtterance
 from storage.records import Span
-from tasks.evaluation.counts import JaccardErrors, SpeakerErrors, TurnErrors, WordErrors
+from tasks.evaluation.counts import JaccardErrors, SpeakerErrors, TurnErrors, WordEdits, WordErrors
 from tasks.evaluation.diarization import COLLAR_MS, jaccard_errors, turn_errors
 from tasks.evaluation.heard import Heard
 from tasks.evaluation.references import Reference
 from tasks.evaluation.regions import within
 from tasks.evaluation.sharing import Shared, SpeakerTime, shared_ms, speaker_time
-from tasks.evaluation.words import segments, speaker_errors, speaker_word_errors, timed_speaker_word_errors, word_errors
+from tasks.evaluation.words import (
+    found_words,
+    reference_words,
+    speaker_errors,
+    speaker_word_errors,
+    timed_speaker_word_errors,
+    word_errors,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +45,7 @@ class IdentityScore:
 class SpeakerWordScore:
     """Words of speakers."""
 
-    errors: WordErrors
+    errors: WordEdits
     timed: WordErrors
     speakers: SpeakerErrors
 
@@ -49,7 +56,7 @@ class Score:
 
     turns: TurnScore | None = None
     identity: IdentityScore | None = None
-    words: WordErrors | None = None
+    words: WordEdits | None = None
     """Without regard to who says them."""
     speaker_words: SpeakerWordScore | None = None
 
@@ -71,7 +78,8 @@ def score(reference: Reference, heard: Heard, regions: Sequence[Span] | None, *,
         if are_shared:
             found = replace(found, identity=_identity(reference.turns, heard, chosen))
     if reference.utterances is not None:
-        said, recognised = (segments(_inside(side, regions)) for side in (reference.utterances, heard.words))
+        said = reference_words(_inside(reference.utterances, regions))
+        recognised = found_words(_inside(heard.words, regions))
         found = replace(found, words=word_errors(said, recognised))
         if reference.has_speakers:
             found = replace(

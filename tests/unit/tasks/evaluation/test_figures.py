@@ -11,7 +11,7 @@ from storage.errors import ConfigError
 from storage.formats.document import DocumentTurn, DocumentUtterance
 from storage.records import Span
 from tasks.evaluation.bootstrap import draws, interval
-from tasks.evaluation.counts import JaccardErrors, TurnErrors, WordErrors
+from tasks.evaluation.counts import JaccardErrors, TurnErrors, WordEdits
 from tasks.evaluation.figures import Figure, ScoredRecording, figures_of
 from tasks.evaluation.gate import Limits, broken
 from tasks.evaluation.heard import Heard
@@ -105,7 +105,7 @@ def test_what_the_reference_does_not_tell_is_no_figure():
 
 def test_only_the_middle_of_what_is_said_must_be_scored():
     found = score(TRUTH, heard(("spk_1", "spk_2")), [Span(start_ms=500, end_ms=2000)], are_shared=True)
-    assert found.words == WordErrors(n_words=1)
+    assert found.words == WordEdits(n_words=1)
     assert found.turns.errors == TurnErrors(speech_ms=1500)
     assert found.identity.time.speech_ms == 1500
 
@@ -116,7 +116,7 @@ turn_errors = st.builds(
     TurnErrors, **dict.fromkeys(("missed_ms", "false_ms", "confused_ms", "speech_ms"), st.integers(0, 99))
 )
 word_errors = st.builds(
-    WordErrors, **dict.fromkeys(("insertions", "deletions", "substitutions", "n_words"), st.integers(0, 99))
+    WordEdits, **dict.fromkeys(("insertions", "deletions", "substitutions", "n_words"), st.integers(0, 99))
 )
 scores = st.builds(
     Score,
@@ -145,7 +145,7 @@ def test_recordings_add_up_to_collections_and_to_all(drawn):
 
 
 def words_of(*errors):
-    return [Score(words=WordErrors(substitutions=wrong, n_words=100)) for wrong in errors]
+    return [Score(words=WordEdits(substitutions=wrong, n_words=100)) for wrong in errors]
 
 
 def test_an_interval_is_that_of_the_mean_where_all_are_of_one_size():
