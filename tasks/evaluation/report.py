@@ -195,9 +195,9 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _markdown(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    lines = [
-        columns,
-        ["---"] * len(columns),
-        *(["" if row[c] is None else str(row[c]) for c in columns] for row in rows),
-    ]
+    lines = [columns, ["---"] * len(columns), *([_cell(row[column]) for column in columns] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value).replace("|", "\\|")

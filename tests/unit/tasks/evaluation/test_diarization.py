@@ -1,6 +1,7 @@
 """Turns against turns: by hand, and against pyannote.metrics left to itself."""
 
 import warnings
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -66,8 +67,8 @@ def test_who_overlaps_with_themselves_talks_once():
 
 
 @settings(max_examples=30)
-@given(turns_of("ab"), turns_of("xyz"), st.sampled_from([0, 250]))
-def test_as_pyannote_metrics_counts_with_its_own_collars(truth, found, collar_ms):
+@given(turns_of("ab"), turns_of("xyz"), st.sampled_from([0, 250]), st.sampled_from([3_333, LONG_MS]))
+def test_as_pyannote_metrics_counts_in_one_piece_with_its_own_collars(truth, found, collar_ms, piece_ms):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pyannote.core import Annotation, Segment, Timeline
@@ -82,7 +83,8 @@ def test_as_pyannote_metrics_counts_with_its_own_collars(truth, found, collar_ms
         metric = DiarizationErrorRate(collar=2 * collar_ms / 1000)  # theirs is the length of both sides
         uem = Timeline([Segment(0, LONG_MS / 1000)])
         counted = metric(annotation(truth), annotation(found), uem=uem, detailed=True)
-    errors = turn_errors(truth, found, ALL, collar_ms=collar_ms)
+    with mock.patch("tasks.evaluation.diarization._PIECE_MS", piece_ms):
+        errors = turn_errors(truth, found, ALL, collar_ms=collar_ms)
     assert errors.speech_ms == pytest.approx(counted["total"] * 1000, abs=1)
     wrong_s = counted["missed detection"] + counted["false alarm"] + counted["confusion"]
     assert errors.wrong_ms == pytest.approx(wrong_s * 1000, abs=2)

@@ -152,7 +152,6 @@ def meeteval(tmp_path, metric, suffix, *options):
     [
         ("wer", word_errors, ".stm", []),
         ("cpwer", speaker_word_errors, ".seglst.json", []),
-        ("tcpwer", timed_speaker_word_errors, ".stm", ["--collar", str(round(COLLAR_S))]),
         ("tcpwer", timed_speaker_word_errors, ".seglst.json", ["--collar", str(round(COLLAR_S))]),
     ],
 )
