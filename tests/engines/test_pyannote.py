@@ -14,12 +14,11 @@ import pytest
 import yaml
 
 from storage.errors import EngineUnavailable
-from storage.records import SAMPLE_RATE_HZ, ClipContext, Span, SpeakerBounds, duration_ms
+from storage.records import SAMPLE_RATE_HZ, ClipContext, SpeakerBounds, duration_ms
 from tasks.engines.pyannotes import PyannoteDiarizer
-from tasks.evaluation.counts import TurnErrors
-from tasks.evaluation.diarization import turn_errors
 from tests import true_speech
 from tests.contract.suites import DiarizerContract
+from tests.diarization_error import error_time
 from tests.tones import all_speech
 
 MODEL = Path(__file__).parent.parent / "models" / "pyannote"
@@ -65,11 +64,8 @@ def speakers(heard):
 
 
 def error_rate(heard, talks):
-    errors = (
-        turn_errors(talk.turns, one.turns, [Span(start_ms=0, end_ms=duration_ms(talk.clip))])
-        for one, talk in zip(heard, talks, strict=True)
-    )
-    return sum(errors, TurnErrors()).rate
+    scores = [error_time(one.turns, talk.turns, duration_ms(talk.clip)) for one, talk in zip(heard, talks, strict=True)]
+    return sum(wrong for wrong, _ in scores) / sum(spoken for _, spoken in scores)
 
 
 @pytest.fixture(scope="module")

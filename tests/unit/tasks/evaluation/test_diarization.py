@@ -14,6 +14,7 @@ from tasks.evaluation.diarization import COLLAR_MS, jaccard_errors, turn_errors
 from tasks.evaluation.identity import best_mapping
 from tasks.evaluation.regions import each_once, united, within, without_collars
 from tasks.evaluation.sharing import shared_ms, speaker_time
+from tests.diarization_error import error_time
 
 LONG_MS = 20_000
 ALL = (Span(start_ms=0, end_ms=LONG_MS),)
@@ -92,9 +93,10 @@ def test_as_pyannote_metrics_counts_in_one_piece_with_its_own_collars(truth, fou
 
 @settings(max_examples=30)
 @given(turns_of("ab"), turns_of("xyz"))
-def test_one_sweep_counts_what_pyannote_metrics_counts(truth, found):
-    time = speaker_time(truth, found)
-    assert time.errors(best_mapping(time.pairs)) == turn_errors(truth, found, ALL)
+def test_one_sweep_and_frames_count_what_pyannote_metrics_counts(truth, found):
+    errors, time = turn_errors(truth, found, ALL), speaker_time(truth, found)
+    assert time.errors(best_mapping(time.pairs)) == errors
+    assert error_time(found, truth, LONG_MS) == (errors.wrong_ms // 10, errors.speech_ms // 10)
 
 
 @settings(max_examples=30)

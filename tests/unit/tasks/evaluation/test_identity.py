@@ -4,7 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.evaluation.identity import SharedTable, added, b_cubed, best_mapping
@@ -22,6 +22,7 @@ def test_b_cubed_by_hand():
     assert identity.f1 == pytest.approx(2 * identity.precision * identity.recall / total)
 
 
+@settings(max_examples=50)
 @given(shares)
 def test_swapping_persons_and_ids_swaps_precision_and_recall(shared):
     forth, back = b_cubed(shared), b_cubed({(b, a): ms for (a, b), ms in shared.items()})
@@ -29,6 +30,7 @@ def test_swapping_persons_and_ids_swaps_precision_and_recall(shared):
     assert 0 < forth.f1 <= 1 + 1e-9
 
 
+@settings(max_examples=50)
 @given(shares)
 def test_one_id_for_all_recalls_everything(shared):
     everybody = {}
@@ -37,12 +39,14 @@ def test_one_id_for_all_recalls_everything(shared):
     assert b_cubed(everybody).recall == pytest.approx(1)
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from("ABCD"), st.integers(1, 100)))
 def test_who_has_an_id_alone_is_perfect(spoken):
     identity = b_cubed({(person, person.lower()): ms for person, ms in spoken.items()})
     assert (identity.precision, identity.recall) == (pytest.approx(1), pytest.approx(1))
 
 
+@settings(max_examples=50)
 @given(st.lists(shares, min_size=1, max_size=4), st.data())
 def test_weights_stand_for_recordings_that_are_there_so_often(parts, data):
     times = data.draw(st.lists(st.integers(0, 3), min_size=len(parts), max_size=len(parts)))
@@ -54,6 +58,7 @@ def test_weights_stand_for_recordings_that_are_there_so_often(parts, data):
         assert np.isnan(precision[0])
 
 
+@settings(max_examples=50)
 @given(shares)
 def test_no_other_mapping_is_right_for_longer(shared):
     mapping = best_mapping(shared)
