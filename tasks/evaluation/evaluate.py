@@ -23,9 +23,7 @@ SpeakerNames = Literal["shared", "local"]
 _RECORDINGS = (
     "SELECT recording_id, source, collection, status, duration_ms FROM recordings ORDER BY source, recording_id"
 )
-_SOURCES = """
-    SELECT recording_id, source FROM recordings
-    UNION SELECT recording_id, source FROM sources WHERE recording_id IS NOT NULL"""
+_SOURCES = "SELECT recording_id, source FROM sources WHERE recording_id IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
