@@ -39,7 +39,8 @@ from benchmarks.fingerprints import Fingerprints
 from benchmarks.increments import KnownPeople
 from benchmarks.output import RATIO_COLUMNS, Row, add_json_option, add_repeats_option, ratio_row, report, write_rows
 from benchmarks.runs import peak_mib
-from benchmarks.scoring import Identity, identity_of
+from benchmarks.scoring import identity_of
+from tasks.evaluation.identity import Identity
 from tasks.linking.local import name_local_speakers
 from tasks.linking.speakers import link_speakers
 from tasks.linking.voices import COMMON_PRIOR, BoolArray, IntArray

@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from flows.cli_demo import demo
 from flows.cli_engines import doctor, engines
+from flows.cli_evaluate import evaluate
 from flows.cli_options import JsonFlag, RunOptions, plan_with
 from flows.cli_output import print_json, print_pairs, print_rows, say, wants_json
 from flows.cli_query import export, sql
@@ -111,7 +112,7 @@ def status(lake: str, *, json: JsonFlag = None) -> int:
     return _SOME_FAILED if found["failures"] else _DONE
 
 
-for _command in (sql, export, recipes, compare, speakers, engines, doctor, demo):
+for _command in (sql, export, evaluate, recipes, compare, speakers, engines, doctor, demo):
     app.command(_command)
 
 

@@ -311,6 +311,24 @@ ENROLLED = _schema(
 )
 """Clips of known persons, one file per decision to enroll."""
 
+EVALUATION = _schema(
+    ("scope", pa.string()),
+    ("figure", pa.string()),
+    ("unit", pa.string()),
+    ("n_recordings", pa.int32()),
+    optional=[
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("wrong", pa.float64()),
+        ("total", pa.float64()),
+        ("collection", pa.string()),
+        ("recording_id", pa.string()),
+        ("source", pa.string()),
+    ],
+)
+"""Figures of an evaluation, one row each; it lies where it was asked for, not in the lake."""
+
 
 def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     """Return rows as a table; a row without one of the optional columns has a null there."""
