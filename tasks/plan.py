@@ -16,6 +16,7 @@ from storage.recipe_cards import write_cards
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.store import absolute_url, json_bytes, public_url
+from tasks import rules
 from tasks.discover import discover
 from tasks.engines.registry import EngineKind
 from tasks.listing_problems import ListingProblem, commit_problems, listing_problem
@@ -283,7 +284,8 @@ def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, 
 def _basis(
     spec: RunSpec, listed: Sequence[ListedSource], problems: Sequence[ListingProblem], recipes: RecipeBook
 ) -> str:
-    reduce = inputs_digest([to_plain(option) for option in reduce_options(spec)])
+    options = [to_plain(option) for option in reduce_options(spec)]
+    reduce = inputs_digest([rules.LINK_RULES, rules.PUBLISH_RULES, options])
     digest = hashlib.sha256()
     digest.update(json_bytes([recipes.identities(), to_plain(problems)]))
     plain_hints: dict[SourceHints, str] = {}

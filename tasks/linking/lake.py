@@ -17,6 +17,7 @@ from storage.memory import write_memory
 from storage.publishing import index_tables, inputs_digest, write_whole
 from storage.records import SpeakerBounds
 from storage.schemas import SCHEMA_VERSION, WHOLES
+from tasks import rules
 from tasks.linking.addition import Additions
 from tasks.linking.constraints import SetAside
 from tasks.linking.decided import read_decided
@@ -28,9 +29,6 @@ from tasks.linking.whole import WholeLink
 from tasks.plan import RunPlan, read_plan
 from tasks.select import select_recordings
 from tasks.spec import to_plain
-
-_LINK_RULES = 4
-"""Raised when the same fingerprints and options are to be linked otherwise."""
 
 Extent = Literal["whole", "addition"]
 
@@ -190,7 +188,7 @@ class _Stage:
         ]
         decided = sorted(self._decided.event_ids)
         options = [to_plain(spec.local_linking), to_plain(spec.linking)]
-        return inputs_digest([_LINK_RULES, SCHEMA_VERSION, options, bounds, decided])
+        return inputs_digest([rules.LINK_RULES, SCHEMA_VERSION, options, bounds, decided])
 
     def _recorded_at(self) -> pa.Table:
         """Return when recordings were made, as the manifest says, or else their headers."""
