@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
 from typing import Annotated
@@ -24,6 +25,7 @@ _DEFAULT_OPTIONS = RunOptions()
 app = App(
     name="voxlake",
     help="Who said what, across a whole archive of recordings, as tables you can query.",
+    version=lambda: importlib.metadata.version("voxlake"),
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )

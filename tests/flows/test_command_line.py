@@ -1,6 +1,7 @@
 """The command line as a person or a script meets it."""
 
 import csv
+import importlib.metadata
 import io
 import json
 import os
@@ -47,6 +48,10 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("[]")
     assert "--retry-failed" in done.stdout
+
+
+def test_the_version_is_the_package_s(voxlake):
+    assert voxlake("--version").stdout.strip() == importlib.metadata.version("voxlake")
 
 
 def test_a_second_run_does_nothing_and_still_says_what_failed(voxlake, lake):
