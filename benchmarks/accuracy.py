@@ -19,52 +19,23 @@ import argparse
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from benchmarks.output import Row, add_json_option, report
-from benchmarks.scoring import (
-    TurnErrors,
-    WordErrors,
-    b_cubed,
-    by_speaker,
-    on_one_clock,
-    plain_words,
-    shared_ms,
-    speaker_word_errors,
-    turn_errors,
-    word_errors,
-)
-from storage.formats import rttm, stm
-from storage.formats.document import DocumentTurn, DocumentUtterance
+from benchmarks.scoring import on_one_clock
+from storage.records import Span
+from tasks.evaluation.counts import TurnErrors, WordEdits
+from tasks.evaluation.diarization import turn_errors
+from tasks.evaluation.heard import Heard, read_heard
+from tasks.evaluation.identity import b_cubed
+from tasks.evaluation.references import Reference, read_references, whole_reference
+from tasks.evaluation.sharing import shared_ms
+from tasks.evaluation.words import found_words, reference_words, speaker_word_errors, word_errors
 
 _COLUMNS = ("set", "recording", "min", "WER %", "cpWER %", "DER %", "missed", "false", "confused", "DER archive %",
             "B3 P", "B3 R", "B3 F1", "persons", "IDs")  # fmt: skip
 _ALL = "all"
-
-
-class Truth(NamedTuple):
-    """What is known of one recording."""
-
-    turns: tuple[DocumentTurn, ...]
-    utterances: tuple[DocumentUtterance, ...]
-    """Empty where the words are not known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """What the lake says of one recording."""
-
-    duration_ms: int
-    words: tuple[DocumentUtterance, ...]
-    """One word each, by time."""
-    turns: tuple[DocumentTurn, ...]
-    """With local speakers."""
-    identified: tuple[DocumentTurn, ...]
-    """The same with speaker IDs; who has none is nobody else's equal."""
-    exclusive: tuple[DocumentTurn, ...]
-    """With speaker IDs, one at a time."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -119,14 +90,12 @@ def run(archive: Path, lake: Path, profile: str, workers: int | None, transcribe
     run_local(build_spec(settings, str(archive), str(lake)))
 
 
-def read_truth(folder: Path) -> dict[str, Truth]:
-    """Return what is known, by recording."""
-    known = {}
-    for path in sorted(folder.glob("*.rttm")):
-        words = path.with_suffix(".stm")
-        utterances = stm.parse(words.read_text()).utterances if words.exists() else ()
-        known[path.stem] = Truth(rttm.parse(path.read_text()).turns, utterances)
-    return known
+def read_truth(folder: Path) -> dict[str, Reference]:
+    """Return what is known, by recording; those without an RTTM are not scored."""
+    parts = defaultdict(list)
+    for part in read_references(str(folder)).parts:
+        parts[part.names[-1]].append(part)
+    return {name: whole_reference(own) for name, own in parts.items() if any(one.suffix == ".rttm" for one in own)}
 
 
 def read_lake(lake: Path, who: Mapping[tuple[str, str], str] | None = None) -> dict[str, Heard]:
@@ -138,21 +107,15 @@ def read_lake(lake: Path, who: Mapping[tuple[str, str], str] | None = None) -> d
     """
     from storage.catalog import open_catalog
 
+    found = {}
     with open_catalog(str(lake)) as catalog:
-        recordings = catalog.execute("SELECT source, duration_ms FROM recordings WHERE duration_ms > 0").fetchall()
-        words, turns = defaultdict(list), defaultdict(list)
-        for source, *word in catalog.execute(
-            "SELECT source, start_ms, end_ms, text, local_speaker FROM words ORDER BY source, start_ms, word_index"
-        ).fetchall():
-            words[source].append(word)
-        for source, *turn in catalog.execute(
-            "SELECT source, start_ms, end_ms, local_speaker, coalesce(speaker_id, source || local_speaker),"
-            " is_exclusive FROM turns ORDER BY source, start_ms, end_ms, local_speaker"
-        ).fetchall():
+        recordings = catalog.execute("SELECT recording_id, source, duration_ms FROM recordings WHERE duration_ms > 0")
+        for recording_id, source, duration_ms in recordings.fetchall():
+            heard = read_heard(catalog, recording_id, duration_ms)
             if who is not None:
-                turn[3] = who[source, turn[2]]
-            turns[source].append(turn)
-    return {truth_name(source): _heard(duration_ms, words[source], turns[source]) for source, duration_ms in recordings}
+                heard = replace(heard, ids={local: who[source, local] for local in heard.ids})
+            found[truth_name(source)] = heard
+    return found
 
 
 def truth_name(source: str) -> str:
@@ -164,53 +127,45 @@ def truth_name(source: str) -> str:
     return source.rpartition(".")[0].replace("/", "_")
 
 
-def _heard(duration_ms: int, words: list[Any], turns: list[Any]) -> Heard:
-    all_turns = [turn for turn in turns if not turn[-1]]
-    return Heard(
-        duration_ms=duration_ms,
-        words=tuple(DocumentUtterance(start_ms=a, end_ms=b, text=text, speaker=who) for a, b, text, who in words),
-        turns=tuple(DocumentTurn(start_ms=a, end_ms=b, speaker=local) for a, b, local, _, _ in all_turns),
-        identified=tuple(DocumentTurn(start_ms=a, end_ms=b, speaker=who) for a, b, _, who, _ in all_turns),
-        exclusive=tuple(DocumentTurn(start_ms=a, end_ms=b, speaker=who) for a, b, _, who, one in turns if one),
-    )
-
-
-def score(name: str, truth: dict[str, Truth], heard: dict[str, Heard], *, has_words: bool) -> list[Row]:
+def score(name: str, truth: dict[str, Reference], heard: dict[str, Heard], *, has_words: bool) -> list[Row]:
     """Return a row per recording and one for all; a recording that the lake lacks counts as empty."""
-    rows, words, cp_words, turns = [], WordErrors(), WordErrors(), TurnErrors()
+    rows, words, cp_words, turns = [], WordEdits(), WordEdits(), TurnErrors()
     pairs = scored_pairs(truth, heard)
     for key, (known, found) in zip(sorted(truth), pairs, strict=True):
-        own_words, own_cp = _word_scores(known, found) if has_words else (WordErrors(), WordErrors())
-        own_turns = turn_errors(known.turns, found.turns, found.duration_ms)
+        own_words, own_cp = _word_scores(known, found) if has_words else (WordEdits(), WordEdits())
+        own_turns = turns_within(known, found)
         rows.append(_row(name, key, found.duration_ms, own_words, own_cp, own_turns))
         words, cp_words, turns = words + own_words, cp_words + own_cp, turns + own_turns
     total_ms = sum(found.duration_ms for _, found in pairs)
     return [*rows, _row(name, _ALL, total_ms, words, cp_words, turns) | identity_scores(pairs)]
 
 
-def scored_pairs(truth: dict[str, Truth], heard: dict[str, Heard]) -> list[tuple[Truth, Heard]]:
+def scored_pairs(truth: dict[str, Reference], heard: dict[str, Heard]) -> list[tuple[Reference, Heard]]:
     """Return the truth of each recording that has one, with what the lake says of it; nothing where it lacks it."""
-    return [(truth[key], heard.get(key) or _nothing(truth[key])) for key in sorted(truth)]
+    return [(truth[key], heard.get(key) or Heard(duration_ms=truth[key].end_ms)) for key in sorted(truth)]
 
 
-def _word_scores(known: Truth, found: Heard) -> tuple[WordErrors, WordErrors]:
+def turns_within(known: Reference, found: Heard) -> TurnErrors:
+    """Return the errors of a recording's turns, with the speakers of that recording."""
+    return turn_errors(known.turns, found.turns, _whole(found.duration_ms))
+
+
+def _word_scores(known: Reference, found: Heard) -> tuple[WordEdits, WordEdits]:
     if not known.utterances:
-        return WordErrors(), WordErrors()
-    in_order = sorted(known.utterances, key=lambda utterance: utterance.start_ms)
-    said = [word for utterance in in_order for word in plain_words(utterance.text)]
-    got = [word for one in found.words for word in plain_words(one.text)]
-    return word_errors(said, got), speaker_word_errors(by_speaker(known.utterances), by_speaker(found.words))
+        return WordEdits(), WordEdits()
+    said, got = reference_words(known.utterances), found_words(found.words)
+    return word_errors(said, got), speaker_word_errors(said, got)
 
 
-def identity_scores(pairs: Sequence[tuple[Truth, Heard]]) -> Row:
+def identity_scores(pairs: Sequence[tuple[Reference, Heard]]) -> Row:
     """Return how right speaker IDs are, all recordings taken for one."""
     total_ms = sum(found.duration_ms for _, found in pairs)
     known = on_one_clock([(truth.turns, found.duration_ms) for truth, found in pairs])
     identified = on_one_clock([(found.identified, found.duration_ms) for _, found in pairs])
-    exclusive = on_one_clock([(found.exclusive, found.duration_ms) for _, found in pairs])
+    exclusive = on_one_clock([(found.identified_exclusive, found.duration_ms) for _, found in pairs])
     identity = b_cubed(shared_ms(known, exclusive))
     return {
-        "DER archive %": _percent(turn_errors(known, identified, total_ms).rate),
+        "DER archive %": _percent(turn_errors(known, identified, _whole(total_ms)).rate),
         "B3 P": round(identity.precision, 3),
         "B3 R": round(identity.recall, 3),
         "B3 F1": round(identity.f1, 3),
@@ -219,7 +174,7 @@ def identity_scores(pairs: Sequence[tuple[Truth, Heard]]) -> Row:
     }
 
 
-def _row(name: str, key: str, duration_ms: int, words: WordErrors, cp_words: WordErrors, turns: TurnErrors) -> Row:
+def _row(name: str, key: str, duration_ms: int, words: WordEdits, cp_words: WordEdits, turns: TurnErrors) -> Row:
     speech_ms = max(1, turns.speech_ms)
     return dict.fromkeys(_COLUMNS) | {
         "set": name,
@@ -238,8 +193,8 @@ def _percent(share: float) -> float:
     return round(100 * share, 1)
 
 
-def _nothing(known: Truth) -> Heard:
-    return Heard(duration_ms=max(turn.end_ms for turn in known.turns), words=(), turns=(), identified=(), exclusive=())
+def _whole(duration_ms: int) -> tuple[Span, ...]:
+    return (Span(start_ms=0, end_ms=duration_ms),)
 
 
 if __name__ == "__main__":

@@ -20,21 +20,24 @@ import argparse
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.accuracy import Heard, audio_and_truth, read_lake, read_truth, truth_name
+from benchmarks.accuracy import audio_and_truth, read_lake, read_truth, truth_name, turns_within
 from benchmarks.output import Row, add_json_option, report
 from benchmarks.runs import make_spec
-from benchmarks.scoring import on_one_clock, plain_words, turn_errors, word_errors
+from benchmarks.scoring import on_one_clock
 from benchmarks.sounds import ENCODINGS, Pcm, write_recording
 from storage.formats.document import DocumentTurn, DocumentUtterance
 from storage.records import SAMPLES_PER_MS
 from tasks.audio import open_recording
 from tasks.channels import mix
+from tasks.evaluation.heard import Heard
+from tasks.evaluation.references import Reference
+from tasks.evaluation.words import found_words, reference_words, word_errors
 
 _COLUMNS = ("minutes", "chunks", "DER %", "DER beside whole", "WER %", "words", "same text %", "same speaker %", "more",
             "fewer", "local speakers")  # fmt: skip
@@ -58,14 +61,16 @@ def main(argv: list[str] | None = None) -> None:
     options = parse_arguments(argv)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.lakes or Path(scratch)
-        turns, said = put_end_to_end(options.set, folder / "archive" / "long.flac")
-        words = [] if options.transcriber == "fake" else said
+        truth = put_end_to_end(options.set, folder / "archive" / "long.flac")
         heard = {
             minutes: _heard(folder, minutes, options.profile, options.transcriber)
             for minutes in (_WHOLE_MINUTES, *options.minutes)
         }
     whole = heard[_WHOLE_MINUTES][0]
-    rows = [_row(minutes, n, found, whole, turns, words) for minutes, (found, n) in heard.items()]
+    rows = [
+        _row(minutes, n, found, whole, truth, has_words=options.transcriber != "fake")
+        for minutes, (found, n) in heard.items()
+    ]
     report(f"chunks, {whole.duration_ms / _MINUTE_MS:.1f} min", rows, _COLUMNS, options.json)
 
 
@@ -81,13 +86,14 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def put_end_to_end(folder: Path, path: Path) -> tuple[list[DocumentTurn], list[str]]:
-    """Write a set's recordings as one; return its true turns and words."""
+def put_end_to_end(folder: Path, path: Path) -> Reference:
+    """Write a set's recordings as one; return what is known of it."""
     archive, truths = audio_and_truth(folder)
     truth = read_truth(truths)
     sounds: list[Pcm] = []
     turns: list[tuple[tuple[DocumentTurn, ...], int]] = []
-    words: list[str] = []
+    utterances: list[DocumentUtterance] = []
+    at_ms = 0
     for file in sorted(file for file in archive.rglob("*") if file.is_file()):
         source = file.relative_to(archive).as_posix()
         known = truth.get(truth_name(source))
@@ -97,12 +103,14 @@ def put_end_to_end(folder: Path, path: Path) -> tuple[list[DocumentTurn], list[s
             clip = np.concatenate([mix(block) for block in reader.blocks()])
         n_ms = len(clip) // SAMPLES_PER_MS
         sounds.append((clip[: n_ms * SAMPLES_PER_MS] * 32_767).astype(np.int16))
-        turns.append((known.turns, n_ms))
-        said = sorted(known.utterances, key=lambda utterance: utterance.start_ms)
-        words += [word for utterance in said for word in plain_words(utterance.text)]
+        turns.append((known.turns or (), n_ms))
+        utterances += [
+            replace(one, start_ms=at_ms + one.start_ms, end_ms=at_ms + one.end_ms) for one in known.utterances or ()
+        ]
+        at_ms += n_ms
     flac = next(encoding for encoding in ENCODINGS if encoding.codec == "flac")._replace(rate_hz=16_000)
     write_recording(path, sounds, flac)
-    return on_one_clock(turns), words
+    return Reference(turns=tuple(on_one_clock(turns)), utterances=tuple(utterances))
 
 
 def _heard(folder: Path, minutes: float, profile: str, transcriber: str | None) -> tuple[Heard, int]:
@@ -119,18 +127,16 @@ def _heard(folder: Path, minutes: float, profile: str, transcriber: str | None) 
     return read_lake(lake)["long"], n_chunks
 
 
-def _row(
-    minutes: float, n_chunks: int, found: Heard, whole: Heard, turns: Sequence[DocumentTurn], words: Sequence[str]
-) -> Row:
-    rates = [turn_errors(turns, one.turns, whole.duration_ms).rate for one in (found, whole)]
+def _row(minutes: float, n_chunks: int, found: Heard, whole: Heard, truth: Reference, *, has_words: bool) -> Row:
+    rates = [turns_within(truth, one).rate for one in (found, whole)]
     same = agreement(found.words, whole.words)
-    got = [word for one in found.words for word in plain_words(one.text)]
+    edits = word_errors(reference_words(truth.utterances or ()), found_words(found.words)) if has_words else None
     return {
         "minutes": None if minutes == _WHOLE_MINUTES else minutes,
         "chunks": n_chunks,
         "DER %": round(100 * rates[0], 2),
         "DER beside whole": round(100 * (rates[0] - rates[1]), 2),
-        "WER %": round(100 * word_errors(words, got).rate, 1) if words and got else None,
+        "WER %": round(100 * edits.rate, 1) if edits else None,
         "words": len(found.words) or None,
         "same text %": round(100 * same.n_same_text / same.n_theirs, 2) if same.n_theirs else None,
         "same speaker %": round(100 * same.n_same_speaker / same.n_theirs, 2) if same.n_theirs else None,

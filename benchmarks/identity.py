@@ -28,8 +28,6 @@ import numpy as np
 
 from benchmarks import linkers
 from benchmarks.accuracy import (
-    Heard,
-    Truth,
     audio_and_truth,
     identity_scores,
     read_lake,
@@ -37,12 +35,18 @@ from benchmarks.accuracy import (
     run,
     scored_pairs,
     truth_name,
+    turns_within,
 )
 from benchmarks.confidences import CONFIDENCE_COLUMNS, NO_LINKS, ToldLinks, confidence_rows, told_links
 from benchmarks.output import Row, add_json_option, report, write_rows
-from benchmarks.scoring import Identity, TurnErrors, identity_of, on_one_clock, shared_ms, turn_errors
+from benchmarks.scoring import identity_of, on_one_clock
 from storage.formats.document import DocumentTurn
 from storage.records import SAMPLES_PER_MS, Clip, FloatArray, Turn
+from tasks.evaluation.counts import TurnErrors
+from tasks.evaluation.heard import Heard
+from tasks.evaluation.identity import Identity
+from tasks.evaluation.references import Reference
+from tasks.evaluation.sharing import shared_ms
 from tasks.fingerprint import SHORTEST_SPEECH_MS, choose_speech, clean_spans
 from tasks.linking.voices import IntArray, LabelColumns, normalised, prior_of
 
@@ -122,10 +126,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _scores(archive: Path, lake: Path, truth: dict[str, Truth], profile: str) -> Iterator[Row]:
+def _scores(archive: Path, lake: Path, truth: dict[str, Reference], profile: str) -> Iterator[Row]:
     """Yield a row per way to tell who is who."""
     heard = scored_pairs(truth, read_lake(lake))
-    within = sum((turn_errors(known.turns, found.turns, found.duration_ms) for known, found in heard), TurnErrors())
+    within = sum((turns_within(known, found) for known, found in heard), TurnErrors())
     der = {"DER %": round(100 * within.rate, 1)}
     yield {"linker": "Voxlake", **der, **identity_scores(heard)}
     voices = read_voices(lake)
@@ -160,10 +164,10 @@ class _Shared:
         return identity_of(self.person, self.voices.among_all(groups)[self.local], weight=self.ms)
 
 
-def _shared(lake: Path, truth: dict[str, Truth], voices: Voices) -> _Shared:
+def _shared(lake: Path, truth: dict[str, Reference], voices: Voices) -> _Shared:
     pairs = scored_pairs(truth, read_lake(lake, {key: str(row) for row, key in enumerate(voices.keys)}))
     known = on_one_clock([(one.turns, found.duration_ms) for one, found in pairs])
-    exclusive = on_one_clock([(found.exclusive, found.duration_ms) for _, found in pairs])
+    exclusive = on_one_clock([(found.identified_exclusive, found.duration_ms) for _, found in pairs])
     shared = shared_ms(known, exclusive)
     _, person = np.unique(np.array([name for name, _ in shared]), return_inverse=True)
     local = np.array([int(row) for _, row in shared], np.int64)
@@ -199,7 +203,7 @@ def read_voices(lake: Path) -> Voices:
 
 
 def _scores_of_true_turns(
-    archive: Path, heard: Mapping[str, Heard], truth: dict[str, Truth], profile: str, model: str
+    archive: Path, heard: Mapping[str, Heard], truth: dict[str, Reference], profile: str, model: str
 ) -> Iterator[Row]:
     """Yield a row per linker of the fingerprints that the true turns give."""
     voices = true_voices(archive, truth, profile, model)
@@ -220,13 +224,13 @@ def _scores_of_true_turns(
         yield {"linker": name, "DER %": 0.0, **identity_scores(pairs)}
 
 
-def _renamed(heard: Heard, source: str, known: Truth, ids: Mapping[LocalKey, str]) -> Heard:
+def _renamed(heard: Heard, source: str, known: Reference, ids: Mapping[LocalKey, str]) -> Heard:
     """Return a recording as if the diarizer had been right, under other names."""
-    turns = tuple(replace(turn, speaker=ids[source, str(turn.speaker)]) for turn in known.turns)
-    return replace(heard, turns=known.turns, identified=turns, exclusive=turns)
+    own = {name: speaker_id for (at, name), speaker_id in ids.items() if at == source}
+    return replace(heard, turns=known.turns, exclusive=known.turns, ids=own)
 
 
-def true_voices(archive: Path, truth: dict[str, Truth], profile: str, model: str) -> Voices:
+def true_voices(archive: Path, truth: dict[str, Reference], profile: str, model: str) -> Voices:
     """Return each person's voice in each recording, in speech that nobody else talks over.
 
     Args:
@@ -262,7 +266,7 @@ def true_voices(archive: Path, truth: dict[str, Truth], profile: str, model: str
     )
 
 
-def _clips(archive: Path, truth: dict[str, Truth]) -> Iterator[tuple[str, Clip]]:
+def _clips(archive: Path, truth: dict[str, Reference]) -> Iterator[tuple[str, Clip]]:
     """Yield the recordings of which the truth is known, one after the other."""
     from tasks.audio import open_recording
 
@@ -277,14 +281,14 @@ def _turns(turns: Sequence[DocumentTurn]) -> list[Turn]:
     return [Turn(start_ms=turn.start_ms, end_ms=turn.end_ms, speaker=str(turn.speaker)) for turn in turns]
 
 
-def _alone_ms(known: Truth, person: str) -> int:
+def _alone_ms(known: Reference, person: str) -> int:
     return sum(span.duration_ms for span in clean_spans(_turns(known.turns), person))
 
 
 # ---- confidence
 
 
-def _told(lake: Path, truth: dict[str, Truth]) -> ToldLinks:
+def _told(lake: Path, truth: dict[str, Reference]) -> ToldLinks:
     """Return how sure the lake is of those local speakers of whom the truth is known."""
     from storage.catalog import open_catalog
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.scoring import Identity
 from storage.records import FloatArray
+from tasks.evaluation.identity import Identity
 from tasks.linking.local import LocalSpeakers, name_local_speakers
 from tasks.linking.speakers import Links, link_speakers
 from tasks.linking.voices import IntArray, LabelColumns, VoicePrior

@@ -8,7 +8,7 @@ threshold; results are compared with the truth by B-cubed over fingerprints. Mod
 
 - *accuracy*: beside SciPy's exact average linkage, cut where it is best by the truth, and cut at one fixed distance;
   and beside scikit-learn's.
-- *speed*: beside SciPy's average linkage, each in a process of its own, with one thread, in turn.
+- *speed*: beside SciPy's average linkage, each in a process of its own, in turn: by the clock and by processor time.
 - *scale*: time, accuracy and peak memory, input included, of a process of its own; with all usable processors.
 - *increment*: recordings that came later, one by one and all at once, beside linking the whole again.
 - *confidence*: of links told to be that sure, how many are right.
@@ -38,8 +38,9 @@ from benchmarks.confidences import CONFIDENCE_COLUMNS, NO_LINKS, ToldLinks, conf
 from benchmarks.fingerprints import Fingerprints
 from benchmarks.increments import KnownPeople
 from benchmarks.output import RATIO_COLUMNS, Row, add_json_option, add_repeats_option, ratio_row, report, write_rows
-from benchmarks.runs import ONE_THREAD, peak_mib
-from benchmarks.scoring import Identity, identity_of
+from benchmarks.runs import peak_mib
+from benchmarks.scoring import identity_of
+from tasks.evaluation.identity import Identity
 from tasks.linking.local import name_local_speakers
 from tasks.linking.speakers import link_speakers
 from tasks.linking.voices import COMMON_PRIOR, BoolArray, IntArray
@@ -168,7 +169,7 @@ def speed(options: argparse.Namespace) -> list[Row]:
     for one in sets(options, [20_000], ["default"], [0]):
         known = fingerprints.load(one.path)
         pairs = [
-            (_in_process_of_its_own(one.path, "voxlake", 1), _in_process_of_its_own(one.path, "scipy", 1))
+            (_in_process_of_its_own(one.path, "voxlake"), _in_process_of_its_own(one.path, "scipy"))
             for _ in range(options.repeats)
         ]
         ours, theirs = zip(*pairs, strict=True)
@@ -190,7 +191,7 @@ def scale(options: argparse.Namespace) -> list[Row]:
     """Time ever more fingerprints, with the peak memory of the process."""
     rows = []
     for one in sets(options, [10_000, 30_000, 100_000], ["default"], [0]):
-        measured = _in_process_of_its_own(one.path, "voxlake", usable_cpus())
+        measured = _in_process_of_its_own(one.path, "voxlake")
         known = fingerprints.load(one.path)
         rows.append(
             {
@@ -218,9 +219,9 @@ class _Measured(NamedTuple):
     groups: IntArray
 
 
-def _in_process_of_its_own(path: Path, linker: str, threads: int) -> _Measured:
-    environment = dict(os.environ) if threads > 1 else ONE_THREAD
-    limit_threads(threads, environment)
+def _in_process_of_its_own(path: Path, linker: str) -> _Measured:
+    environment = dict(os.environ)
+    limit_threads(usable_cpus(), environment)
     with tempfile.TemporaryDirectory() as folder:
         groups = Path(folder) / "groups.npy"
         command = [sys.executable, "-c", _MEASURE.format(str(path), linker, str(groups))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
 from typing import Annotated
@@ -11,9 +12,11 @@ from cyclopts import App, CycloptsError, Parameter
 from flows.cli_coverage import show_coverage
 from flows.cli_demo import demo
 from flows.cli_engines import doctor, engines
+from flows.cli_evaluate import evaluate
 from flows.cli_options import JsonFlag, RunOptions, plan_with
 from flows.cli_output import print_json, print_pairs, print_rows, say, wants_json
 from flows.cli_query import export, sql
+from flows.cli_recipes import compare, recipes
 from flows.cli_speakers import speakers
 from storage.errors import ConfigError, VoxlakeError
 
@@ -23,6 +26,7 @@ _DEFAULT_OPTIONS = RunOptions()
 app = App(
     name="voxlake",
     help="Who said what, across a whole archive of recordings, as tables you can query.",
+    version=lambda: importlib.metadata.version("voxlake"),
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
@@ -123,7 +127,7 @@ def status(
     return _SOME_FAILED if found["failures"] else _DONE
 
 
-for _command in (sql, export, speakers, engines, doctor, demo):
+for _command in (sql, export, evaluate, recipes, compare, speakers, engines, doctor, demo):
     app.command(_command)
 
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from tasks.choose_recordings import RecordingFilter
     from tasks.plan import RunPlan
 
+Later = Annotated[bool, Parameter(negative="")]
+Several = Annotated[list[str] | None, Parameter(negative="")]
 JsonFlag = Annotated[bool | None, Parameter(name="--json", negative="--no-json")]
 """JSON as asked; by default where standard output is no terminal."""
 
@@ -56,4 +59,45 @@ def plan_with(options: RunOptions, archive: str, lake: str) -> RunPlan:
         manifest=options.manifest,
         collection=options.collection,
         retry_failed=options.retry_failed,
+    )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RecordingOptions:
+    """Which recordings of a lake; several options narrow each other down, several values of one widen it."""
+
+    collection: Several = None
+    """Only recordings of this collection; may be given several times."""
+    language: Several = None
+    """Only recordings mostly in this language, an ISO 639-1 code; may be given several times."""
+    speaker: Several = None
+    """Only recordings in which this person is heard, by speaker ID or name, whole; may be given several times."""
+    source: Several = None
+    """Only recordings of this name, or of names like `interviews/*`; may be given several times."""
+    since: Annotated[str | None, Parameter(name="--from")] = None
+    """Only recordings made then or later: a year, a month or a day, such as 1998-05."""
+    until: str | None = None
+    """Only recordings made then or before."""
+
+
+def recording_filter(options: RecordingOptions, lake: str) -> RecordingFilter:
+    """Return which recordings are meant.
+
+    Raises:
+        ConfigError: a speaker is not in the lake, or a date is none.
+    """
+    from tasks.choose_recordings import RecordingFilter
+    from tasks.people.who import find_speaker
+
+    def listed(values: list[str] | None) -> tuple[str, ...] | None:
+        return tuple(values) if values else None
+
+    return RecordingFilter(
+        sources=listed(options.source),
+        collections=listed(options.collection),
+        languages=listed(options.language),
+        speaker_ids=listed([find_speaker(lake, who) for who in options.speaker or ()]),
+        since=options.since,
+        until=options.until,
     )

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from flows.cli_options import RecordingOptions, recording_filter
 from flows.cli_output import print_rows, say, wants_json
 
 TextFormat = Literal["srt", "vtt", "rttm", "ctm", "stm", "seglst", "textgrid", "json", "txt"]
 TableFormat = Literal["table", "csv", "json", "parquet"]
+_ALL = RecordingOptions()
 
 
 def sql(
@@ -43,8 +45,8 @@ def export(
     out: str,
     *,
     format_name: Annotated[TextFormat, Parameter(name="--format")],
-    collection: str | None = None,
-    source: Annotated[list[str] | None, Parameter(negative="")] = None,
+    chosen: RecordingOptions = _ALL,
+    without_flags: str = "",
 ) -> int:
     """Write one text file per recording.
 
@@ -52,11 +54,14 @@ def export(
         lake: Folder or URL of the lake.
         out: Folder or URL to write to; files there are replaced.
         format_name: Captions, annotations for tools, or plain text.
-        collection: Only recordings of this collection.
-        source: Only this recording; may be given several times.
+        chosen: Which recordings.
+        without_flags: Leave out utterances with any of these flags, separated by commas, such as `loop,fast`.
     """
     from tasks.export import export_lake
 
-    report = export_lake(lake, out, format_name, sources=source, collection=collection)
+    flags = [flag.strip() for flag in without_flags.split(",") if flag.strip()]
+    report = export_lake(lake, out, format_name, recording_filter(chosen, lake), without_flags=flags)
     say(f"{report.n_recordings} files written to {report.out}")
+    if flags:
+        say(f"{report.n_left_out} utterances left out for their flags")
     return 0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from flows.cli_options import JsonFlag
+from flows.cli_options import JsonFlag, Later, Several
 from flows.cli_output import ask, print_json, print_pairs, print_rows, say, wants_json
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from storage.decisions import Decision
 
-Later = Annotated[bool, Parameter(negative="")]
-Several = Annotated[list[str] | None, Parameter(negative="")]
 
 speakers = App(name="speakers", help="List the speakers of a lake, name them, and correct who is who.")
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
+from storage.comparisons import COMPARED, compared_files
 from storage.decisions import DecisionLog, read_log
 from storage.errors import ConfigError
 from storage.lake import Lake, Publication, RunRecord
@@ -86,7 +87,7 @@ _VIEW_SQL = {
         FROM published.turns""",
     "fingerprints": """
         SELECT recording_id, chunk_index, local_speaker, model, vector, speech_ms, speaker_id, channel, label,
-               start_ms, turn_ms, recipe, run_id
+               start_ms, turn_ms, activity, recipe, run_id
         FROM published.fingerprints""",
     "speakers": """
         SELECT s.speaker_id, n.name, s.n_recordings, s.speech_ms, s.first_seen, s.last_seen, s.merged_into, s.status,
@@ -108,6 +109,26 @@ _VIEW_SQL = {
     "links": """
         SELECT recording_id, local_speaker, speaker_id, confidence, margin, basis, reason, speech_ms
         FROM published.links""",
+    "recipes": """
+        SELECT d.recipe, d.stage, c.engine, c.version, c.weights, c.options, c.given, c.after,
+               count(*) AS n_recordings, count(s.recording_id) AS n_published,
+               min(d.done_at) AS first_done, max(d.done_at) AS last_done, any_value(k.chosen_at) AS chosen_at
+        FROM (SELECT *, strptime(left(commit_id, 21), '%Y%m%dT%H%M%S%f') AT TIME ZONE 'UTC' AS done_at
+              FROM published.done WHERE stage <> 'rejected') d
+        LEFT JOIN published.selected s USING (recording_id, stage, recipe)
+        LEFT JOIN published.cards c ON c.recipe = d.recipe
+        LEFT JOIN published.standing_choices k ON k.recipe = d.recipe
+        GROUP BY ALL""",
+    "comparisons": """
+        SELECT c.recording_id, r.source, c.stage, c.one_recipe, c.other_recipe, c.n_compared, c.n_differing,
+               c.n_differing / nullif(c.n_compared, 0) AS rate
+        FROM published.counting_comparisons c LEFT JOIN published.recordings r USING (recording_id)""",
+    "disagreements": """
+        SELECT d.recording_id, r.source, d.stage, d.start_ms, d.end_ms, d.one_recipe, d.other_recipe, d.one_text,
+               d.other_text
+        FROM published.disagreements d
+        SEMI JOIN published.counting_comparisons USING (recording_id, stage, one_recipe, other_recipe, batch)
+        LEFT JOIN published.recordings r USING (recording_id)""",
     "coverage": """
         SELECT recording_id, start_ms, end_ms, status, stage, recipe, run_id
         FROM published.coverage""",
@@ -129,21 +150,38 @@ _SHOWN_NAMES = """
 """Names of who was merged into somebody go with them, unless these have one of their own."""
 
 
-def open_catalog(lake_url: str) -> duckdb.DuckDBPyConnection:
+_STANDING_CHOICES = """
+    CREATE VIEW published.standing_choices AS
+    SELECT k.recipe, max(k."at") AS chosen_at FROM published.choices k
+    WHERE k."at" > coalesce((SELECT max(b."at") FROM published.choices b WHERE b.stage = k.stage AND b.recipe IS NULL),
+                            '-infinity')
+    GROUP BY k.recipe HAVING k.recipe IS NOT NULL"""
+_COUNTING_COMPARISONS = """
+    CREATE VIEW published.counting_comparisons AS FROM published.comparisons
+    QUALIFY row_number() OVER (PARTITION BY recording_id, stage, one_recipe, other_recipe
+                               ORDER BY one_commit DESC, other_commit DESC, batch) = 1"""
+
+
+def open_catalog(lake_url: str, publication: Publication | None = None) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection with the lake's views in its main schema.
+
+    Args:
+        lake_url: The lake.
+        publication: What to show, for who reads its files as well; the latest by default.
 
     Raises:
         ConfigError: there is no lake at the URL.
         StoreUnreachable: the storage did not answer.
     """
     lake = Lake(lake_url)
-    publication = lake.latest_publication()
+    publication = publication or lake.latest_publication()
     runs = lake.runs()
     if publication is None and not runs:
         problem = "nothing has been published there"
         raise ConfigError(f"lake {public_url(lake_url)!r}", problem, "fill it with: voxlake run ARCHIVE LAKE")
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # in a notebook it would stand among the output
     if not lake.store.is_local:
         connection.register_filesystem(lake.store.fs)
     connection.execute("CREATE SCHEMA published")
@@ -151,6 +189,10 @@ def open_catalog(lake_url: str) -> duckdb.DuckDBPyConnection:
         _create_source(connection, lake, table, schema, _files(publication, table))
     _create_table(connection, "names", _names_table(lake))
     connection.execute(_SHOWN_NAMES)
+    for table, files in compared_files(lake).items():
+        _create_source(connection, lake, table, COMPARED[table], files)
+    for helper in (_STANDING_CHOICES, _COUNTING_COMPARISONS):
+        connection.execute(helper)
     _create_table(connection, "decision_events", _decisions_table(read_log(lake)))
     _create_table(connection, "run_records", _runs_table(runs))
     for view, sql in _VIEW_SQL.items():
@@ -169,7 +211,10 @@ def _files(publication: Publication | None, table: str) -> list[str]:
 def _create_source(
     connection: duckdb.DuckDBPyConnection, lake: Lake, table: str, schema: pa.Schema, keys: Sequence[str]
 ) -> None:
-    """Create a view over a table's files; over nothing, an empty table of the same columns."""
+    """Create a view over a table's files; over nothing, an empty table of the same columns.
+
+    Columns that came after the files were written are null.
+    """
     if not keys:
         _create_table(connection, table, schema.empty_table())
         return
@@ -177,9 +222,13 @@ def _create_source(
     if not lake.store.is_local:
         paths = [lake.store.fs.unstrip_protocol(path) for path in paths]
     listed = ", ".join("'" + _literal(path).replace("'", "''") + "'" for path in paths)
-    connection.execute(
-        f"CREATE VIEW published.{table} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
-    )
+    rows = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+    connection.execute(f"CREATE VIEW published.{table} AS {rows}")
+    present = connection.execute(f"DESCRIBE published.{table}").fetchall()
+    if not {column for column, *_ in present}.issuperset(schema.names):
+        _create_table(connection, f"all_of_{table}", schema.empty_table())
+        rows += f" UNION ALL BY NAME SELECT * FROM published.all_of_{table}"
+        connection.execute(f"CREATE OR REPLACE VIEW published.{table} AS {rows}")
 
 
 def _literal(path: str) -> str:

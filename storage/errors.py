@@ -18,7 +18,8 @@
     │   ├── PublicationRaced     (Transient) somebody else published first
     │   └── SchemaMismatch
     ├── WorkerDied               (Transient) a worker process was killed; its shard is taken again
-    └── ShardsLost               shards stayed undone after all retries; the next run takes them again
+    ├── ShardsLost               shards stayed undone after all retries; the next run takes them again
+    └── LimitsBroken             an evaluation found figures beyond the limits that were given
 
 ``Transient`` marks what may succeed when tried again; ``is_transient`` is the single retry predicate.
 A message says subject, what happened, what to do, in this order.
@@ -133,6 +134,10 @@ class WorkerDied(VoxlakeError, Transient):
 
 class ShardsLost(VoxlakeError):
     """Some shards stayed undone after all retries; what others committed is published."""
+
+
+class LimitsBroken(VoxlakeError):
+    """Figures of an evaluation are beyond the limits that were given."""
 
 
 def is_transient(error: BaseException) -> bool:

@@ -8,6 +8,9 @@
     names/<event>.json                   names people gave to speakers
     decisions/<decision>.json            what else people decided about speakers (``storage.decisions``)
     enrolled/<decision>.parquet          voices that people brought (``storage.enrolled``)
+    recipes/<recipe>.json                what recipes stand for (``storage.recipe_cards``)
+    choices/<choice>.json                which recipes people chose to see (``storage.choices``)
+    comparisons/, disagreements/         where recipes differ (``storage.comparisons``)
     runs/<run>.json                      one record per run
     plans/<run>.json                     what a run is about to do; only read by that run
 

@@ -15,6 +15,9 @@ Stage = Literal["probe", "transcribe", "diarize", "fingerprint"]
 STAGES: tuple[Stage, ...] = ("probe", "transcribe", "diarize", "fingerprint")
 """The stages whose results are facts, in order."""
 
+CHOSEN_STAGES: tuple[Stage, ...] = ("transcribe", "diarize")
+"""The stages of which a recording may have several opinions, one of them published."""
+
 REJECTED = "rejected"
 """Marks, under the recipe of probe, a recording of which nothing can be decoded: no stage is ever missing of it."""
 

@@ -169,6 +169,8 @@ class Fingerprint:
     """All the time the label has in the chunk."""
     speech_ms: int
     """Speech under the vector, nobody else talking."""
+    activity: float | None = None
+    """Mean confidence of the label's turns in that speech, in [0, 1]; None where the diarizer gives none."""
     vector: FloatArray | None = field(compare=False)
     """Unit length, shape ``(dim,)``; None where there was too little speech, or no voice in it."""
 

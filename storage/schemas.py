@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 SCHEMA_VERSION = 2
-"""Goes into every recipe: a change here makes every fact to be found anew."""
+"""Goes into every recipe: a change here makes every fact to be found anew. A further column that may be null needs
+none: older files are read as if it were null."""
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 _FLAGS = pa.list_(pa.string())
@@ -78,7 +79,7 @@ FACTS: Mapping[str, pa.Schema] = {
         ("turn_ms", pa.int64()),
         ("speech_ms", pa.int64()),
         *_ORIGIN,
-        optional=[("vector", pa.list_(pa.float32()))],
+        optional=[("activity", pa.float32()), ("vector", pa.list_(pa.float32()))],
     ),
     "failures": _schema(
         ("archive", pa.string()),
@@ -162,7 +163,7 @@ PARTS: Mapping[str, pa.Schema] = {
         ("turn_ms", pa.int64()),
         ("speech_ms", pa.int64()),
         *_ORIGIN,
-        optional=[("speaker_id", pa.string()), ("vector", pa.list_(pa.float32()))],
+        optional=[("speaker_id", pa.string()), ("activity", pa.float32()), ("vector", pa.list_(pa.float32()))],
     ),
     "coverage": _schema(
         ("recording_id", pa.string()),
@@ -250,6 +251,16 @@ WHOLES: Mapping[str, pa.Schema] = {
     "decided": _schema(  # one row per event under decisions/, also those that only take another back
         ("decision_id", pa.string()), ("n_lost", pa.int32()), optional=[("set_aside", pa.string())]
     ),
+    "cards": _schema(
+        *((name, pa.string()) for name in ("recipe", "stage", "engine", "version", "weights", "options", "given")),
+        optional=[("after", pa.string())],
+    ),
+    "choices": _schema(  # one row per event under choices/
+        ("choice_id", pa.string()),
+        ("at", _INSTANT),
+        ("stage", pa.string()),
+        optional=[("recipe", pa.string()), ("after", pa.string())],
+    ),
     "failures": FACTS["failures"],
     "sources": _schema(
         ("archive", pa.string()),
@@ -277,6 +288,7 @@ MEMORY: Mapping[str, pa.Schema] = {
         ("n_voices", pa.int64()),
         ("mean", pa.list_(pa.float32())),
         ("room", pa.float64()),
+        ("crowd", pa.list_(pa.float32())),
         ("offset", pa.float64()),
         ("dimensions", pa.float64()),
         ("noise", pa.float64()),
@@ -298,6 +310,24 @@ ENROLLED = _schema(
     ("clip", pa.string()), ("model", pa.string()), ("speech_ms", pa.int64()), ("vector", pa.list_(pa.float32()))
 )
 """Clips of known persons, one file per decision to enroll."""
+
+EVALUATION = _schema(
+    ("scope", pa.string()),
+    ("figure", pa.string()),
+    ("unit", pa.string()),
+    ("n_recordings", pa.int32()),
+    optional=[
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("wrong", pa.float64()),
+        ("total", pa.float64()),
+        ("collection", pa.string()),
+        ("recording_id", pa.string()),
+        ("source", pa.string()),
+    ],
+)
+"""Figures of an evaluation, one row each; it lies where it was asked for, not in the lake."""
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:

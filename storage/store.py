@@ -157,6 +157,8 @@ class Store:
     def read_table(self, key: str, schema: pa.Schema | None = None) -> pa.Table:
         """Return a Parquet file of that schema; without one, as it is.
 
+        Columns that it lacks are null, where they may be.
+
         Raises:
             SchemaMismatch: the file was written with other columns.
         """
@@ -164,6 +166,9 @@ class Store:
         if schema is None:
             return table
         try:
+            lacking = [field for field in schema if field.nullable and field.name not in table.column_names]
+            for field in lacking:
+                table = table.append_column(field, pa.nulls(len(table), field.type))
             return table.select(schema.names).cast(schema)
         except (KeyError, pa.ArrowInvalid) as cause:
             raise SchemaMismatch(f"table {key}", str(cause), "read it with the version that wrote it") from cause

@@ -4,11 +4,15 @@ The rule, per channel:
 
 1. A word belongs to the speaker whose exclusive turns cover most of it, summed over the speaker's turns.
 2. A word that no turn touches belongs to the nearest turn edge within ``max_gap_ms``; beyond that to nobody
-   (``no_turn``).
+   (``no_turn``), but for a channel that is one person's own: where a recording has several, it is theirs.
 3. A word with a small margin, or with two equal claims, follows its sentence where that clearly has one speaker
-   (``tasks.realign``); not where people talk at once, for there the next words may be another's. Equal claims that
-   the sentence does not settle stay open (``tie``): to a reader a gap is better than a coin toss that looks like
-   knowledge.
+   (``tasks.realign``). Where people talk at once the next words may be another's, so there it goes to whoever covers
+   most of it counting all turns: exclusive ones have a seam wherever the louder voice changes.
+4. The last words of a sentence that end up at the beginning of the next one's turn, or the first at the end of the
+   turn before, go back to their sentence (``tasks.realign``).
+
+Equal claims that none of this settles stay open (``tie``): to a reader a gap is better than a coin toss that looks
+like knowledge.
 
 Nothing is dropped, reordered or changed. Turns may come in any order, and speakers are compared by time, never by
 name: under other names the answer is the same.
@@ -16,7 +20,7 @@ name: under other names the answer is the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +29,8 @@ from numpy.typing import NDArray
 from storage.records import FloatArray, SpeakerReason
 from tasks.claims import Pieces, claim, crowded, cut, touches
 from tasks.columns import NOBODY, BoolArray, IntArray, TurnTimes, WordTimes
-from tasks.realign import follow_sentence
+from tasks.realign import follow_sentence, spilled
+from tasks.speaker_confidence import speaker_confidence
 
 Columns = TypeVar("Columns", WordTimes, TurnTimes)
 
@@ -44,6 +49,9 @@ class AttributeOptions:
     """Words below this margin may follow their sentence; a word cut 70 to 30 has 0.4."""
     pause_ms: int = 300
     """A longer pause ends a sentence, whatever the punctuation."""
+    seam_ms: int = 250
+    """How far off the edges of turns and words may be: so near to a change of speaker, words may have run over from the
+    sentence beside, and are less sure. 0 takes the turns' word for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,8 +74,8 @@ class Attribution:
     """
     other_speaker: IntArray
     """Who else talks most in that overlap; -1 for nobody, or for several with equal shares."""
-    turn_confidence: FloatArray
-    """Confidence of the speaker's turn at the middle of the word; NaN where unknown."""
+    confidence: FloatArray
+    """Probability that the speaker is right, see ``tasks.speaker_confidence``; NaN for nobody."""
 
 
 def attribute(
@@ -78,7 +86,7 @@ def attribute(
     Args:
         words: the words of one recording, all channels.
         exclusive: turns with at most one speaker at any time in a channel; they decide.
-        turns: all turns, overlapping ones too; they tell who else talks.
+        turns: all turns, overlapping ones too; they tell who else talks, and decide weak words where several do.
         options: thresholds; None for the defaults.
     """
     n = len(words.start_ms)
@@ -88,14 +96,17 @@ def attribute(
         reason=np.full(n, _NO_TURN, np.int8),
         is_overlapped=np.zeros(n, np.bool_),
         other_speaker=np.full(n, NOBODY),
-        turn_confidence=np.full(n, np.nan, np.float32),
+        confidence=np.full(n, np.nan, np.float32),
     )
+    has_channels = len(np.unique(np.concatenate([words.channel, exclusive.channel]))) > 1
     for channel in np.unique(words.channel):
         here = np.flatnonzero(words.channel == channel)
+        own = _lasting(exclusive, channel)
         part = _attribute_channel(
             _pick(words, here),
-            _pick(exclusive, np.flatnonzero(exclusive.channel == channel)),
-            _pick(turns, np.flatnonzero(turns.channel == channel)),
+            own,
+            _lasting(turns, channel),
+            _only_speaker(own) if has_channels else NOBODY,
             options or AttributeOptions(),
         )
         for column in fields(Attribution):
@@ -107,11 +118,21 @@ def _pick(table: Columns, rows: IntArray) -> Columns:
     return type(table)(**{column.name: getattr(table, column.name)[rows] for column in fields(table)})
 
 
+def _lasting(turns: TurnTimes, channel: int) -> TurnTimes:
+    """Return the turns of a channel, but for those without length."""
+    return _pick(turns, np.flatnonzero((turns.channel == channel) & (turns.start_ms < turns.end_ms)))
+
+
+def _only_speaker(turns: TurnTimes) -> int:
+    return int(turns.speaker[0]) if len(turns.speaker) and (turns.speaker == turns.speaker[0]).all() else NOBODY
+
+
 def _attribute_channel(
-    words: WordTimes, exclusive: TurnTimes, turns: TurnTimes, options: AttributeOptions
+    words: WordTimes, exclusive: TurnTimes, turns: TurnTimes, owner: int, options: AttributeOptions
 ) -> Attribution:
     start = words.start_ms
     end = np.maximum(words.end_ms, start + 1)  # a word without length is the millisecond at its start
+    words = replace(words, end_ms=end)
     pieces = cut(exclusive)
     claims = claim(start, end, pieces)
     speaker = claims.speaker
@@ -119,16 +140,20 @@ def _attribute_channel(
     reason = np.where(speaker == NOBODY, _TIE, _KNOWN).astype(np.int8)
     outside = np.flatnonzero(claims.best_ms == 0)
     speaker[outside], reason[outside] = _nearest_edge(start[outside], end[outside], pieces, options.max_gap_ms)
+    if owner != NOBODY:
+        speaker[reason == _NO_TURN], reason[reason == _NO_TURN] = owner, _KNOWN
 
-    overlaps = crowded(cut(turns))
-    followed = follow_sentence(
-        start_ms=start,
-        end_ms=end,
-        ends_sentence=words.ends_sentence,
-        speaker=speaker,
-        is_weak=(reason != _NO_TURN) & (margin < options.weak_margin) & ~touches(start, end, overlaps),
-        pause_ms=options.pause_ms,
+    everybody = cut(turns)
+    overlaps = crowded(everybody)
+    followed = _settle(
+        words,
+        speaker,
+        is_weak=(reason != _NO_TURN) & (margin < options.weak_margin),
+        is_crowded=touches(start, end, overlaps),
+        everybody=everybody,
+        options=options,
     )
+    followed = _take_back(words, followed, is_weak=margin < options.weak_margin, pieces=pieces, options=options)
     moved = followed != speaker
     margin[moved], reason[moved] = 0, _KNOWN
     margin[followed == NOBODY] = np.nan
@@ -139,8 +164,58 @@ def _attribute_channel(
         reason=reason,
         is_overlapped=others.best_ms > 0,
         other_speaker=others.speaker,
-        turn_confidence=_turn_confidence((start + end) // 2, followed, exclusive),
+        confidence=speaker_confidence(
+            words,
+            followed,
+            is_outside=claims.best_ms == 0,
+            has_followed=moved,
+            everybody=everybody,
+            exclusive=exclusive,
+            seam_ms=options.seam_ms,
+        ),
     )
+
+
+def _settle(
+    words: WordTimes,
+    speaker: IntArray,
+    *,
+    is_weak: BoolArray,
+    is_crowded: BoolArray,
+    everybody: Pieces,
+    options: AttributeOptions,
+) -> IntArray:
+    """Return the speakers after weak words followed all turns where people talk at once, their sentence elsewhere."""
+    settled = speaker.copy()
+    crowd = np.flatnonzero(is_weak & is_crowded)
+    claimed = claim(words.start_ms[crowd], words.end_ms[crowd], everybody).speaker
+    settled[crowd] = np.where(claimed == NOBODY, speaker[crowd], claimed)
+    return follow_sentence(
+        start_ms=words.start_ms,
+        end_ms=words.end_ms,
+        ends_sentence=words.ends_sentence,
+        speaker=settled,
+        is_weak=is_weak & ~is_crowded,
+        pause_ms=options.pause_ms,
+    )
+
+
+def _take_back(
+    words: WordTimes, speaker: IntArray, *, is_weak: BoolArray, pieces: Pieces, options: AttributeOptions
+) -> IntArray:
+    """Return the speakers after words near a change of speaker went back to the sentence that they ran over from."""
+    word, owner = spilled(
+        start_ms=words.start_ms,
+        end_ms=words.end_ms,
+        ends_sentence=words.ends_sentence,
+        speaker=speaker,
+        is_weak=is_weak,
+    )
+    around = claim(words.start_ms[word] - options.seam_ms, words.end_ms[word] + options.seam_ms, pieces)
+    is_near = around.second_ms > 0
+    returned = speaker.copy()
+    returned[word[is_near]] = owner[is_near]
+    return returned
 
 
 def _nearest_edge(
@@ -161,15 +236,3 @@ def _nearest_edge(
     speaker[is_far | is_tie] = NOBODY
     reason = np.select([is_far, is_tie], [_NO_TURN, _TIE], _KNOWN)
     return speaker, reason.astype(np.int8)
-
-
-def _turn_confidence(at_ms: IntArray, speaker: IntArray, exclusive: TurnTimes) -> FloatArray:
-    """Return the confidence of the turn at each moment, where it is the given speaker's."""
-    confidence = np.full(len(at_ms), np.nan, np.float32)
-    order = np.lexsort((exclusive.end_ms, exclusive.start_ms))
-    found = np.searchsorted(exclusive.start_ms[order], at_ms, side="right") - 1
-    word = np.flatnonzero(found >= 0)
-    turn = order[found[word]]
-    inside = (at_ms[word] < exclusive.end_ms[turn]) & (speaker[word] == exclusive.speaker[turn])
-    confidence[word[inside]] = exclusive.confidence[turn[inside]]
-    return confidence

@@ -55,6 +55,15 @@ def touches(start_ms: IntArray, end_ms: IntArray, pieces: Pieces) -> BoolArray:
     return first < stop
 
 
+def held(start_ms: IntArray, end_ms: IntArray, pieces: Pieces, speaker: IntArray) -> tuple[IntArray, IntArray]:
+    """Return how much of each span its speaker's pieces cover, and how much everybody's do, one by one."""
+    span, piece = _expand(*_pieces_under(start_ms, end_ms, pieces))
+    shared_ms = np.minimum(end_ms[span], pieces.end_ms[piece]) - np.maximum(start_ms[span], pieces.start_ms[piece])
+    is_own = pieces.speaker[piece] == speaker[span]
+    own, everybodys = (np.bincount(span, ms, len(start_ms)) for ms in (shared_ms * is_own, shared_ms))
+    return own.astype(np.int64), everybodys.astype(np.int64)
+
+
 def claim(start_ms: IntArray, end_ms: IntArray, pieces: Pieces, *, besides: IntArray | None = None) -> Claims:
     """Return who covers how much of each word.
 
@@ -72,7 +81,7 @@ def claim(start_ms: IntArray, end_ms: IntArray, pieces: Pieces, *, besides: IntA
         word, piece = word[foreign], piece[foreign]
     if len(word):
         shared_ms = np.minimum(end_ms[word], pieces.end_ms[piece]) - np.maximum(start_ms[word], pieces.start_ms[piece])
-        _rank(claims, *_sum_per_speaker(word, pieces.speaker[piece], shared_ms))
+        _rank(claims, *sum_per_speaker(word, pieces.speaker[piece], shared_ms))
     return claims
 
 
@@ -89,14 +98,14 @@ def _expand(first: IntArray, stop: IntArray) -> tuple[IntArray, IntArray]:
     return row, np.arange(len(row)) + (first - before)[row]
 
 
-def _sum_per_speaker(word: IntArray, speaker: IntArray, shared_ms: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Return one row per word and speaker, sorted by both."""
-    n_speakers = int(speaker.max()) + 1
-    key = word * n_speakers + speaker
+def sum_per_speaker(group: IntArray, speaker: IntArray, spent_ms: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Return one row per group and speaker, from 0 both, sorted by both, with the sum of the time; none of nothing."""
+    n_speakers = int(speaker.max(initial=0)) + 1
+    key = group * n_speakers + speaker
     order = np.argsort(key, kind="stable")
     firsts = np.flatnonzero(np.diff(key[order], prepend=-1))
-    word, speaker = np.divmod(key[order][firsts], n_speakers)
-    return word, speaker, np.add.reduceat(shared_ms[order], firsts)
+    group, speaker = np.divmod(key[order][firsts], n_speakers)
+    return group, speaker, np.add.reduceat(spent_ms[order], firsts) if len(firsts) else spent_ms
 
 
 def _rank(claims: Claims, word: IntArray, speaker: IntArray, shared_ms: IntArray) -> None:

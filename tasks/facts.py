@@ -117,6 +117,7 @@ class RecordingFacts:
                 "start_ms": chunk.start_ms + fingerprint.start_ms,
                 "turn_ms": fingerprint.turn_ms,
                 "speech_ms": fingerprint.speech_ms,
+                "activity": fingerprint.activity,
                 "vector": None if fingerprint.vector is None else fingerprint.vector.tolist(),
             }
         )

@@ -23,9 +23,29 @@ LONGEST_SPEECH_MS = 60_000
 class _Voice:
     work: ChunkWork
     label: str
-    start_ms: int
-    turn_ms: int
+    turns: Sequence[Turn]
+    """Its own."""
     speech: list[Span]
+
+    @property
+    def start_ms(self) -> int:
+        return min(turn.start_ms for turn in self.turns)
+
+    @property
+    def turn_ms(self) -> int:
+        return sum(turn.end_ms - turn.start_ms for turn in self.turns)
+
+    @property
+    def activity(self) -> float | None:
+        """Mean confidence over the speech, as far as it is known; of confidences as the lake keeps them."""
+        known = [
+            (min(turn.end_ms, span.end_ms) - max(turn.start_ms, span.start_ms), turn.confidence)
+            for span in self.speech
+            for turn in self.turns
+            if turn.confidence is not None and turn.start_ms < span.end_ms and span.start_ms < turn.end_ms
+        ]
+        known_ms = sum(ms for ms, _ in known)
+        return sum(ms * float(np.float32(confidence)) for ms, confidence in known) / known_ms if known_ms else None
 
     @property
     def speech_ms(self) -> int:
@@ -43,6 +63,7 @@ class _Voice:
             start_ms=self.start_ms,
             turn_ms=self.turn_ms,
             speech_ms=self.speech_ms,
+            activity=self.activity,
             vector=vector,
         )
 
@@ -113,16 +134,12 @@ def choose_speech(spans: Sequence[Span], longest_ms: int = LONGEST_SPEECH_MS) ->
 
 
 def _voices(work: ChunkWork, diarization: Diarization) -> list[_Voice]:
-    voices = []
-    for label in sorted({turn.speaker for turn in diarization.turns}):
-        own = [turn for turn in diarization.turns if turn.speaker == label]
-        voices.append(
-            _Voice(
-                work=work,
-                label=label,
-                start_ms=min(turn.start_ms for turn in own),
-                turn_ms=sum(turn.end_ms - turn.start_ms for turn in own),
-                speech=choose_speech(clean_spans(diarization.turns, label)),
-            )
+    return [
+        _Voice(
+            work=work,
+            label=label,
+            turns=[turn for turn in diarization.turns if turn.speaker == label],
+            speech=choose_speech(clean_spans(diarization.turns, label)),
         )
-    return voices
+        for label in sorted({turn.speaker for turn in diarization.turns})
+    ]

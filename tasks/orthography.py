@@ -23,6 +23,7 @@ _BEFORE_CLOSING = re.compile(
     r" (?=[.,;:!?%…،؛؟۔।॥)\]}”。，、！？：；）」』】]|['’](?:s|t|d|m|re|ve|ll)\b|-[^\W\d_])", re.IGNORECASE
 )
 _AFTER_OPENING = re.compile(r"(?<=[(\[{¿¡（「『【]) ")
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _BETWEEN_UNSPACED = re.compile(f"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])")
 _BESIDE_UNSPACED = re.compile(f"(?<=[{_UNSPACED}]) | (?=[{_UNSPACED}])")
 
@@ -60,3 +61,12 @@ def join_words(texts: Sequence[str], language: str | None = None) -> str:
     if line.isascii():
         return line
     return (_BESIDE_UNSPACED if language in _UNSPACED_LANGUAGES else _BETWEEN_UNSPACED).sub("", line)
+
+
+def stands_alone(letter: str) -> bool:
+    """Return whether a letter is of a script that puts no spaces between words, so that nobody sees where one ends.
+
+    >>> stands_alone("語"), stands_alone("á"), stands_alone("한")
+    (True, False, False)
+    """
+    return _IS_UNSPACED.match(letter) is not None

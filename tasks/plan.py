@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from storage.choices import choice_ids, published_choice_ids
 from storage.decisions import event_ids
 from storage.errors import ConfigError, RecordingError
 from storage.lake import Lake, LakeState
 from storage.publishing import inputs_digest, is_mirrored
+from storage.recipe_cards import write_cards
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.store import absolute_url, json_bytes, public_url
+from tasks import rules
 from tasks.discover import discover
 from tasks.engines.registry import EngineKind
 from tasks.listing_problems import ListingProblem, commit_problems, listing_problem
@@ -124,9 +127,13 @@ def plan_run(spec: RunSpec) -> RunPlan:
 
 
 def write_plan(plan: RunPlan) -> None:
-    """Write the plan where the run's workers find it, and commit what was met while listing."""
+    """Write the plan where the run's workers find it, what its recipes stand for, and what was met while listing."""
     lake = Lake(plan.spec.lake)
     lake.store.put_json(f"plans/{plan.spec.run_id}.json", to_plain(plan))
+    recipes = RecipeBook(plan.spec)
+    for source in plan.listed:
+        recipes.of(source.hints)
+    write_cards(lake, recipes.cards())
     if plan.problems and not plan.is_current:
         commit_problems(lake, plan.spec, plan.problems)
 
@@ -187,8 +194,10 @@ def _is_published(lake: Lake, state: LakeState) -> bool:
     publication = state.publication
     return (
         publication is not None
+        and "cards" in publication.wholes  # 0.3 did not write down what recipes stand for
         and not state.has_unpublished_commits
         and event_ids(lake) == frozenset(lake.whole(publication, "decided")["decision_id"].to_pylist())
+        and choice_ids(lake) == published_choice_ids(lake, publication)
         and is_mirrored(lake, publication)
     )
 
@@ -275,7 +284,8 @@ def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, 
 def _basis(
     spec: RunSpec, listed: Sequence[ListedSource], problems: Sequence[ListingProblem], recipes: RecipeBook
 ) -> str:
-    reduce = inputs_digest([to_plain(option) for option in reduce_options(spec)])
+    options = [to_plain(option) for option in reduce_options(spec)]
+    reduce = inputs_digest([rules.LINK_RULES, rules.PUBLISH_RULES, options])
     digest = hashlib.sha256()
     digest.update(json_bytes([recipes.identities(), to_plain(problems)]))
     plain_hints: dict[SourceHints, str] = {}

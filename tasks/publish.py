@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.choices import RecipeChoice, choices_of
 from storage.errors import PublicationRaced
 from storage.lake import Lake, LakeState, Publication
 from storage.publishing import mirror_transcripts
@@ -47,7 +48,7 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         raise PublicationRaced(
             f"publication {number + 1}", "the lake moved on while speakers were linked", "link again"
         )
-    selected = select_recordings(lake, state, plan)
+    selected = select_recordings(lake, state, plan, _linked_choices(lake, link))
     shown = Shown(lake, state, plan, selected, link)
     parts, written = write_parts(lake, state, plan, shown)
     publication = Publication(
@@ -68,6 +69,12 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         n_parts=len(parts),
         n_parts_written=len(written),
     )
+
+
+def _linked_choices(lake: Lake, link: LinkReport) -> tuple[RecipeChoice, ...]:
+    """Return the choices that counted for linking; there were none where 0.3 has linked."""
+    key = link.wholes.get("choices")
+    return choices_of(lake.store.read_table(key, WHOLES["choices"])) if key else ()
 
 
 def _bases_that_hold(state: LakeState, plan: RunPlan) -> dict[str, str]:

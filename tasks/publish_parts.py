@@ -12,14 +12,13 @@ from storage.lake import Lake, LakeState, Part
 from storage.publishing import inputs_digest, part_key
 from storage.recipes import Stage
 from storage.schemas import PARTS, SCHEMA_VERSION, WHOLES, table_of
+from tasks import rules
 from tasks.attribute_recording import RecordingTables, attribute_recording
 from tasks.plan import RunPlan, reduce_options
 from tasks.select import SelectedRecording
 from tasks.shown import Shown
 from tasks.spec import to_plain
 
-_PUBLISH_RULES = 2
-"""Raised when the same facts and options are to be published otherwise."""
 _STAGE_OF_TABLE: Mapping[str, Stage] = {
     "recordings": "probe",
     "speech": "probe",
@@ -49,7 +48,11 @@ def write_parts(lake: Lake, state: LakeState, plan: RunPlan, shown: Shown) -> tu
 
 
 def _part_digest(state: LakeState, plan: RunPlan, shown: Shown, members: Sequence[SelectedRecording]) -> str:
-    inputs: list[Any] = [_PUBLISH_RULES, SCHEMA_VERSION, [to_plain(option) for option in reduce_options(plan.spec)]]
+    inputs: list[Any] = [
+        rules.PUBLISH_RULES,
+        SCHEMA_VERSION,
+        [to_plain(option) for option in reduce_options(plan.spec)],
+    ]
     for one in members:
         speakers = shown.speakers_of(one.recording_id)
         owners = [state.done[one.recording_id, stage, recipe] for stage, recipe in sorted(one.recipes.items())]
@@ -91,7 +94,7 @@ def _facts_of_each(
         for table, stage in _STAGE_OF_TABLE.items()
     }
     tables["failures"] = failures
-    split = {table: _split_by_recording(data) for table, data in tables.items()}
+    split = {table: split_by_recording(data) for table, data in tables.items()}
     for one in members:
         yield (
             one,
@@ -101,7 +104,7 @@ def _facts_of_each(
         )
 
 
-def _split_by_recording(table: pa.Table) -> dict[str, pa.Table]:
+def split_by_recording(table: pa.Table) -> dict[str, pa.Table]:
     """Return each recording's rows, in their order."""
     if not len(table):
         return {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow.compute as pc
 
 from storage.lake import Lake, LakeState
 from storage.publishing import index_tables, write_whole
+from storage.recipe_cards import read_cards
 from tasks.plan import RunPlan
 from tasks.select import hint_rows
 from tasks.shown import Shown
@@ -33,6 +35,7 @@ def write_wholes(lake: Lake, state: LakeState, plan: RunPlan, shown: Shown, writ
         "recordings": _recording_rows(shown, _languages(lake, state, shown, written)),
         "hints": hint_rows(list(shown.selected.values())),
         "selected": selected,
+        "cards": [asdict(card) for _, card in sorted(read_cards(lake).items())],
         "failures": shown.failures,
         "sources": _source_rows(lake, state, plan),
         **index_tables(state),

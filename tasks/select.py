@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from storage.choices import RecipeChoice
 from storage.lake import FactKey, Lake, LakeState, Sighting
 from storage.recipes import STAGES, Stage
 from storage.records import SourceHints, SpeakerBounds
+from tasks.chosen_recipes import with_choices
 from tasks.plan import RunPlan
 from tasks.recipes import RecipeBook
 from tasks.spec import archive_key
@@ -33,11 +35,14 @@ class SelectedRecording:
         return [(self.recording_id, stage, self.recipes[stage])] if stage in self.recipes else []
 
 
-def select_recordings(lake: Lake, state: LakeState, plan: RunPlan) -> list[SelectedRecording]:
+def select_recordings(
+    lake: Lake, state: LakeState, plan: RunPlan, choices: Sequence[RecipeChoice] = ()
+) -> list[SelectedRecording]:
     """Return every recording of the lake, sorted by recording_id.
 
     Recordings of the plan's archive are shown by the plan's recipes once all their stages are done so; until then,
     and in other archives, they stay as they were published. So do those whose bytes cannot be read at the moment.
+    Over all that go the choices, oldest first, for the recordings that have what was chosen.
     """
     recipes = RecipeBook(plan.spec)
     published = _published(lake, state)
@@ -57,7 +62,7 @@ def select_recordings(lake: Lake, state: LakeState, plan: RunPlan) -> list[Selec
                 archive=archive,
                 source=source,
                 hints=hints,
-                recipes=chosen,
+                recipes=with_choices(recording_id, chosen, state, choices, recipes),
                 wanted=wanted if recording_id in hints_of else None,
             )
         )

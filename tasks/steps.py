@@ -22,6 +22,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from storage.errors import is_transient
+from tasks.evaluation.evaluate import SpeakerNames, evaluate_lake
+from tasks.evaluation.gate import GateReport, Limits, broken
+from tasks.evaluation.report import evaluation_line, evaluation_page, gaps, scope_rows
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.linking.telling import link_page
 from tasks.publish import PublishReport, publish_lake
@@ -84,12 +87,31 @@ def _publish(lake: str, run_id: str, link: LinkReport) -> PublishReport:
     return report
 
 
+def _evaluate(lake: str, references: str, uem: str | None, names: SpeakerNames, limits: Limits) -> GateReport:
+    """Compare a lake with references and show what came of it."""
+    found = evaluate_lake(lake, references, uem_url=uem, names=names)
+    lines = broken(limits, found.figures, len(found.missing))
+    key = f"{artifact_key(lake)}-evaluation"
+    create_markdown_artifact(evaluation_page(found, lines), key=key, description=evaluation_line(found))
+    create_table_artifact(
+        scope_rows(found, "recording")[:MOST_ROWS],
+        key=f"{key}-recordings",
+        description=f"Up to {MOST_ROWS} of {len(found.recordings)} recordings with references.",
+    )
+    for line in gaps(found):
+        get_run_logger().warning(line)
+    return GateReport(n_recordings=len(found.recordings), n_missing=len(found.missing), broken=lines)
+
+
 transcribe_shard = task(name="transcribe shard", task_run_name="{title}", **_POLICY)(_transcribe_shard)
 
 link = task(name="link", task_run_name="link speakers", **_POLICY)(_link)
 
 # A lost race needs another link first, so the flow decides; waiting would not help.
 publish = task(name="publish", task_run_name="publish lake", cache_policy=NO_CACHE, persist_result=False)(_publish)
+
+
+evaluate = task(name="evaluate", task_run_name="evaluate lake", **_POLICY)(_evaluate)
 
 
 def show(summary: RunSummary, lake: str, key: str) -> None:

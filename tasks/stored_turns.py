@@ -33,7 +33,12 @@ def _in_clip_time(chunk: Mapping[str, Any], turns: list[dict[str, Any]]) -> Diar
     at_ms = chunk["start_ms"]
     return Diarization(
         turns=tuple(
-            Turn(start_ms=turn["start_ms"] - at_ms, end_ms=turn["end_ms"] - at_ms, speaker=turn["label"])
+            Turn(
+                start_ms=turn["start_ms"] - at_ms,
+                end_ms=turn["end_ms"] - at_ms,
+                speaker=turn["label"],
+                confidence=turn["confidence"],
+            )
             for turn in own
         )
     )

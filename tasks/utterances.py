@@ -13,7 +13,7 @@ from tasks.columns import NOBODY, BoolArray, IntArray, WordTexts, WordTimes
 from tasks.cutting import CutOptions, cut_words
 from tasks.orthography import join_words
 
-UNCERTAIN_BELOW = 0.5
+UNCERTAIN_BELOW = 0.6
 """Speaker confidence under which a reader sees "S1?"; also set where nobody was found."""
 FAST_CHARACTERS_PER_S = 40
 """Nobody says more in a second; text that does was made up, or its times are wrong (flag ``fast``)."""
@@ -44,8 +44,8 @@ def build_utterances(
     Words of one channel never break an utterance of another; the channels' utterances interleave by time, so the
     words of an utterance need not follow each other in the recording: ``Utterances.of_word`` says where each went.
 
-    - ``speaker_confidence`` is the mean of the words' margins, each times the confidence of its turn where known,
-      weighted by duration; ``speaker_uncertain`` below ``UNCERTAIN_BELOW``, and where there is no speaker;
+    - ``speaker_confidence`` is the mean of what the words tell of their speaker, weighted by duration;
+      ``speaker_uncertain`` below ``UNCERTAIN_BELOW``, and where there is no speaker;
     - ``confidence`` is the mean of the known word confidences, weighted by duration;
     - ``no_speech_confidence`` is the highest of the segments the words come from, ``language`` the one most of the
       time is in, ``flags`` all of the segments' and ``fast``;
@@ -104,8 +104,7 @@ def _rows(
     order, firsts = groups.order, groups.firsts
     start, end = words.start_ms[order], words.end_ms[order]
     spoken_ms = np.maximum(end - start, 1)
-    trust = attribution.margin * np.where(np.isnan(attribution.turn_confidence), 1, attribution.turn_confidence)
-    speaker_confidence = groups.mean(trust[order], spoken_ms)
+    speaker_confidence = groups.mean(attribution.confidence[order], spoken_ms)
     confidence = groups.mean(texts.confidence[order], spoken_ms)
     overlapped = np.logical_or.reduceat(attribution.is_overlapped[order], firsts).tolist()
     heard = _from_segments(groups, texts.segment[order], spoken_ms, segments)

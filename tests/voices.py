@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.scoring import b_cubed
 from storage.records import SpeakerBounds
+from tasks.evaluation.identity import b_cubed
 from tasks.linking.constraints import Constraints
 from tasks.linking.local import LocalSpeakers, name_local_speakers
 from tasks.linking.speakers import LinkOptions, Links, link_speakers

@@ -3,6 +3,7 @@
     for people     srt vtt txt textgrid   an uncertain speaker is shown as "S1?", an unknown one as "unknown"
     for machines   rttm ctm stm seglst    plain names, blanks escaped as in URLs; an unknown speaker is "<NA>"
     lossless       json
+    only read      uem                    what of a recording is scored; no document
 
 Adding a format is one module with ``render`` and ``parse``, and one line here.
 """

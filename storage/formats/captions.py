@@ -45,7 +45,7 @@ def cues_of(document: Document, lead_of: Callable[[Voice], str]) -> list[Cue]:
         lead_of: what may stand before a voice's first line; room for it is kept in every cue.
     """
     drafts = sorted(_drafts(document, lead_of), key=lambda cue: cue.start_ms)
-    return _timed(_joined(drafts, lead_of), document.duration_ms)
+    return _timed(_joined(drafts, lead_of), lead_of, document.duration_ms)
 
 
 def lines_of(voice: Voice, lead: str = "") -> list[str]:
@@ -101,27 +101,34 @@ def _join(
     return (first, second) if have_a_line_each else None
 
 
-def _timed(cues: list[Cue], duration_ms: int | None) -> list[Cue]:
+def _timed(cues: list[Cue], lead_of: Callable[[Voice], str], duration_ms: int | None) -> list[Cue]:
     """Return the cues made disjoint, and as long as reading takes where that leaves the next one its time."""
     starts: list[int] = []
     for cue in cues:
         starts.append(max(cue.start_ms, starts[-1] + MIN_CUE_MS) if starts else cue.start_ms)
-    nexts = [*starts, None][1:]
     return [
-        replace(cue, start_ms=start_ms, end_ms=_end_ms(cue, start_ms, duration_ms if next_ms is None else next_ms))
-        for cue, start_ms, next_ms in zip(cues, starts, nexts, strict=True)
+        replace(cue, start_ms=start_ms, end_ms=_end_ms(cue, start_ms, _columns(cue, lead_of), limit_ms))
+        for cue, start_ms, limit_ms in zip(cues, starts, [*starts, duration_ms][1:], strict=True)
     ]
 
 
-def _end_ms(cue: Cue, start_ms: int, limit_ms: int | None) -> int:
+def _columns(cue: Cue, lead_of: Callable[[Voice], str]) -> int:
+    """Return how much there is to read at most, leads among it."""
+    leads = [lead_of(voice) for voice in cue.voices]
+    shown = [dashed(lead) for lead in leads] if len(leads) > 1 else leads
+    said = ["".join(voice.pieces).lstrip() for voice in cue.voices]
+    return sum(width(f"{lead} {text}".lstrip()) for lead, text in zip(shown, said, strict=True))
+
+
+def _end_ms(cue: Cue, start_ms: int, columns: int, limit_ms: int | None) -> int:
     """Return when a cue goes: after its words and the time to read it, at the limit at the latest.
 
     Args:
         cue: with the time of its words.
         start_ms: when it is shown.
+        columns: what there is to read.
         limit_ms: start of the next cue, at least the shortest time away; or end of the recording, wherever; or None.
     """
-    columns = sum(width("".join(voice.pieces)) for voice in cue.voices)
     wanted_ms = max(cue.end_ms, start_ms + columns * MS_PER_COLUMN)
     possible_ms = wanted_ms if limit_ms is None else min(wanted_ms, limit_ms)
     return min(max(possible_ms, start_ms + MIN_CUE_MS), start_ms + MAX_CUE_MS)

@@ -93,10 +93,7 @@ class Clusters:
 
     def people(self, groups: IntArray) -> IntArray:
         """Return the group that stands for the person of each group; -1 stays."""
-        alive = np.unique(groups[groups >= 0])
-        person = np.full(len(self.part_of), -1)
-        person[alive] = [self.company.person(group) for group in alive.tolist()]
-        return np.where(groups >= 0, person[groups], -1)
+        return np.where(groups >= 0, self.company.people()[groups], -1)
 
     def centres(self, some: IntArray) -> FloatArray:
         """Return mean directions of groups."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from tasks.linking.voices import IntArray
 
 _MISTAKEN = 0.02
@@ -37,6 +39,7 @@ class Company:
         self._chunks = list(chunks)
         self._nats = together_nats
         self._person = list(range(len(chunks)))
+        self._people: IntArray | None = None
         self._sides: dict[int, set[int]] = {}
         for at, sides in enumerate(apart):
             for side, rows in enumerate(sides):
@@ -64,7 +67,7 @@ class Company:
         kept, gone = self.person(kept), self.person(gone)
         if kept == gone:
             return
-        self._person[gone] = kept
+        self._person[gone], self._people = kept, None
         self._chunks[kept] |= self._chunks[gone]
         self._chunks[gone] = set()
         if gone in self._sides:
@@ -78,6 +81,15 @@ class Company:
         while self._person[group] != root:  # so that the next search is short
             self._person[group], group = root, self._person[group]
         return root
+
+    def people(self) -> IntArray:
+        """Return the group that stands for the person of every group."""
+        if self._people is None:
+            person = np.array(self._person, np.int64)
+            while (person[person] != person).any():
+                person = person[person]
+            self._people = person
+        return self._people
 
     def chunks_of(self, group: int) -> set[int]:
         """Return in which chunks a group's person is heard."""

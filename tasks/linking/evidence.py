@@ -25,7 +25,7 @@ _ODD_NOISE = 3.0
 _DRIFT = 0.02
 """Variance of what many voices of one person share by chance of how they were found, that of persons being 1: however
 many there are, their mean says no more precisely where the person is."""
-_BLOCK_PAIRS = 100_000
+_BLOCK_PAIRS = 2_048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,8 +192,9 @@ class VoiceGroups:
         self._settle(np.unique(np.concatenate([kept[likeliest == 1], gone[likeliest == 2]])))  # noqa: PLR2004
         self.is_single[kept] = self.is_single[gone] = False
         touched, first = np.unique(kept, return_index=True)
-        for of_group in (self.sums, self._totals.weights, self._totals.precision):
-            of_group[touched] += np.add.reduceat(of_group[gone], first, axis=0)
+        self.sums[touched] += _sums(self.sums[gone], first)
+        for of_group in (self._totals.weights, self._totals.precision):
+            of_group[touched] += np.add.reduceat(of_group[gone], first)
         lengths = np.einsum("ij,ij->i", self.sums[touched], self.sums[touched]).astype(np.float64)
         self._totals.squares[touched] = lengths - self.scale.offset * self._totals.weights[touched] ** 2
         self._usual.put(touched, _reading(self._totals.take(touched), self.scale))
@@ -300,6 +301,15 @@ def _reading(totals: _Totals, scale: VoiceScale, stretch: ScoreArray | float = 1
         squares=squares,
         evidence=scale.evidence(squares, precision),
     )
+
+
+def _sums(rows: FloatArray, first: IntArray) -> FloatArray:
+    """Return sums of consecutive rows, each from a first one to the next."""
+    from scipy.sparse import csr_array
+
+    parts = np.ones(len(rows), np.float32), np.arange(len(rows)), np.append(first, len(rows))
+    sums: FloatArray = csr_array(parts, shape=(len(first), len(rows))) @ rows
+    return sums
 
 
 def _dots(one: FloatArray, other: FloatArray) -> ScoreArray:

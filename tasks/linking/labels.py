@@ -45,6 +45,7 @@ def label_columns(labels: pa.Table) -> LabelColumns:
             labels["vector"].is_valid().to_numpy(), labels["speech_ms"].to_numpy(), labels["turn_ms"].to_numpy()
         ),
         vectors=_vectors(labels["vector"]),
+        activity=labels["activity"].to_numpy(),
     )
 
 

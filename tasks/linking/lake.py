@@ -10,12 +10,14 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.choices import choices_table, read_choices
 from storage.enrolled import enrolled_voices
 from storage.lake import FactKey, Lake, LakeState
 from storage.memory import write_memory
 from storage.publishing import index_tables, inputs_digest, write_whole
 from storage.records import SpeakerBounds
 from storage.schemas import SCHEMA_VERSION, WHOLES
+from tasks import rules
 from tasks.linking.addition import Additions
 from tasks.linking.constraints import SetAside
 from tasks.linking.decided import read_decided
@@ -28,9 +30,6 @@ from tasks.plan import RunPlan, read_plan
 from tasks.select import select_recordings
 from tasks.spec import to_plain
 
-_LINK_RULES = 3
-"""Raised when the same fingerprints and options are to be linked otherwise."""
-
 Extent = Literal["whole", "addition"]
 
 
@@ -41,7 +40,8 @@ class LinkReport:
     base_number: int
     """The publication whose IDs were kept; 0 in a new lake."""
     wholes: Mapping[str, str]
-    """Keys of the tables written; among them the commits that were linked, so that no others are published."""
+    """Keys of the tables written; among them the commits that were linked and the choices that counted, so that no
+    others are published."""
     extent: Extent
     """Whether everything was linked, or only what is new with what is known."""
     n_speakers: int
@@ -81,7 +81,8 @@ class _Stage:
 
     def __init__(self, lake: Lake, plan: RunPlan, state: LakeState) -> None:
         self._lake, self._plan, self._state = lake, plan, state
-        self._selected = select_recordings(lake, state, plan)
+        self._choices = read_choices(lake)
+        self._selected = select_recordings(lake, state, plan, self._choices)
         self._decided = read_decided(lake, state, self._selected)
         self._published = PublishedLinks(lake, state)
         self._bounds = {
@@ -150,6 +151,7 @@ class _Stage:
             ),
             "lineage": lineage_table(self._published.table("lineage"), outcome.events, number),
             "decided": self._decided.rows(set_aside),
+            "choices": choices_table(self._choices),
             "commits": index_tables(self._state)["commits"],
         }
         keys = {name: write_whole(self._lake, name, table) for name, table in tables.items()}
@@ -186,7 +188,7 @@ class _Stage:
         ]
         decided = sorted(self._decided.event_ids)
         options = [to_plain(spec.local_linking), to_plain(spec.linking)]
-        return inputs_digest([_LINK_RULES, SCHEMA_VERSION, options, bounds, decided])
+        return inputs_digest([rules.LINK_RULES, SCHEMA_VERSION, options, bounds, decided])
 
     def _recorded_at(self) -> pa.Table:
         """Return when recordings were made, as the manifest says, or else their headers."""

@@ -22,7 +22,7 @@ _LASTING = 0.0
 """Share of the noise that more speech of the same recording does not average away: within it, none."""
 
 
-_BLOCK_LABELS = 50_000
+_BLOCK_LABELS = 8_192
 """Labels that are looked at together."""
 
 
@@ -156,7 +156,8 @@ class _Labels:
         self._chunk, self._start_ms = labels.chunk_index[rows], labels.start_ms[rows]
         self._speech_ms = labels.speech_ms[rows]
         self._vectors = normalised(labels.vectors[rows])
-        self._quality = np.where(has_voice(self._vectors), quality_of(self._speech_ms), 0.0)
+        activity = None if labels.activity is None else labels.activity[rows]
+        self._quality = np.where(has_voice(self._vectors), quality_of(self._speech_ms, activity), 0.0)
 
     def local_speakers(
         self, prior: VoicePrior, known: Mapping[int, SpeakerBounds], options: LocalLinkOptions
@@ -212,7 +213,7 @@ class _Labels:
         row = row_of[person]
         has_any = np.bincount(row, self._quality > 0, count) > 0
         counted = (self._quality > 0) | ~has_any[row]
-        weighted = np.nan_to_num(self._vectors) * self._quality[:, None].astype(np.float32)
+        weighted = np.where(self._quality[:, None] > 0, self._vectors * self._quality[:, None].astype(np.float32), 0)
         return _Piece(
             of_label=row,
             recording=recording[rank],

@@ -16,7 +16,7 @@ from storage.records import FloatArray
 from tasks.engines.dot_search import has_gpu_search, nearest_by_dot
 from tasks.linking.voices import IntArray
 
-_EXACT = 3_000**2
+_EXACT = 1_000**2
 """Up to so many comparisons all are made."""
 _CELLS_PER_ROOT = 4
 """Number of cells, in square roots of the number of voices."""

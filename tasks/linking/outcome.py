@@ -124,6 +124,7 @@ def memory_tables(
             "n_voices": n_voices,
             "mean": space.mean.tolist(),
             "room": space.room,
+            "crowd": space.crowd.ravel(),
             "offset": scale.offset,
             "dimensions": scale.dimensions,
             "noise": space.noise,
@@ -155,6 +156,7 @@ def remembered(space: pa.Table, voices: pa.Table) -> tuple[VoiceSpace, KnownGrou
         VoiceSpace(
             mean=np.array(row["mean"], np.float32),
             room=row["room"],
+            crowd=np.array(row["crowd"], np.float32).reshape(-1, dim),
             scale=VoiceScale(offset=row["offset"], dimensions=row["dimensions"]),
             noise=row["noise"],
             returning=row["returning"],

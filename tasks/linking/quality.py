@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.records import FloatArray
 from tasks.linking.voices import IntArray, ScoreArray
 
 _HALF_MS = 3_000
@@ -16,13 +17,19 @@ _USUAL_MS = 10_000
 _LEAST_NOISE, _MOST_NOISE = 0.02, 50.0
 
 
-def quality_of(speech_ms: IntArray) -> ScoreArray:
+def quality_of(speech_ms: IntArray, activity: FloatArray | None = None) -> ScoreArray:
     """Return how many fingerprints of unlimited speech one is worth; of several of one voice, add them up.
+
+    Args:
+        speech_ms: Speech under each.
+        activity: How sure the diarizer was that it is one voice, in [0, 1]: speech counts by it. NaN, or None, where it
+            does not say.
 
     >>> quality_of(np.array([3_000, 27_000])).tolist()
     [0.5, 0.9]
     """
-    worth: ScoreArray = speech_ms / (speech_ms + _HALF_MS)
+    sure_ms = speech_ms if activity is None else speech_ms * np.nan_to_num(activity.astype(np.float64), nan=1.0)
+    worth: ScoreArray = sure_ms / (sure_ms + _HALF_MS)
     return worth
 
 

@@ -1,8 +1,11 @@
-"""The space in which voices of different recordings are compared: less the mean voice, less the room, on one scale.
+"""The space in which voices of different recordings are compared: less what others share with them, on one scale.
 
 What all voices of an archive share says nothing about who speaks, and what the voices of one recording share is mostly
-its room and microphone. How much there is of both, how strangers' cosines spread and how near one person comes to
-itself in two rooms is counted in the archive: over voices of one recording, who are certainly different people, and
+its room and microphone. What is left may still be of a kind that is frequent in the archive: two voices of a crowd are
+near each other without being one. So that which a voice shares with the people around it is taken out as well: what
+normalising scores by cohorts does (adaptive s-norm; Cumani et al. 2011), done to the vectors themselves (localised
+centring; Hara et al. 2015). How much there is of all this, how strangers' cosines spread and how near one person comes
+to itself in two rooms is counted in the archive: over voices of one recording, who are certainly different people, and
 over people as far as they are known. Few people say little; until then a prior counts (``tasks.linking.voices``).
 """
 
@@ -10,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +37,15 @@ _SPACING = (1, 7, 61, 331, 1_009, 2_003)
 """Voices so far apart in their order are compared, to see strangers."""
 _LEAST_DIMENSIONS, _MOST_DIMENSIONS = 5.0, 1_000.0
 _MOST_ROOM = 0.6
+_BLOCK_ROWS = 4_096
+_CROWD = 100
+"""So many people of an archive tell what is around a voice."""
+_OWN = 2
+"""Nearest people that are not counted as being around a voice: it may be one of them, or of two that are one."""
+_AROUND = 4
+"""The nearest of so many people are around a voice."""
+_HALF_SHARED = 25.0
+"""With so many people known, half of the mean of those around a voice is taken out of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,6 +60,8 @@ class VoiceSpace:
     """Of cosines in this space."""
     noise: float
     """Variance of a voice of quality 1, that of persons being 1."""
+    crowd: FloatArray
+    """People of the archive, unit rows without mean and room, shape ``(n_people, dim)``; none where few are known."""
     returning: float = 0.5
     """Share of voices that are heard again, in (0, 1)."""
 
@@ -60,7 +74,7 @@ class VoiceSpace:
         return same_nats - math.log(self.returning / (1 - self.returning))
 
     def project(self, vectors: FloatArray, recording: IntArray) -> FloatArray:
-        """Return unit vectors of this space; a vector that is all mean and room, which nothing tells apart, is 0.
+        """Return unit vectors of this space; a vector that nothing tells apart from mean, room and crowd is 0.
 
         Args:
             vectors: Finite unit rows, shape ``(n, dim)``; all voices of a recording together, for they tell its room.
@@ -72,13 +86,15 @@ class VoiceSpace:
         known = self.room / (self.room + _HALF_ROOM) * (voices - 1) / voices
         rooms = (sums_by(recording, rows, count) * (known / voices)[:, None]).astype(np.float32)
         rows -= rooms[recording]
-        return np.nan_to_num(normalised(rows), copy=False, nan=0.0)
+        alone = np.nan_to_num(normalised(rows), copy=False, nan=0.0)
+        return _less_crowd(alone, self.crowd) if len(self.crowd) else alone
 
 
 def prior_space(dim: int, prior: VoicePrior) -> VoiceSpace:
     """Return the space in which nothing is taken out, and what the prior says of it."""
     scale = VoiceScale(offset=prior.strangers, dimensions=prior.dimensions)
-    return VoiceSpace(mean=np.zeros(dim, np.float32), room=0.0, scale=scale, noise=_prior_noise(prior))
+    nothing, nobody = np.zeros(dim, np.float32), np.empty((0, dim), np.float32)
+    return VoiceSpace(mean=nothing, room=0.0, crowd=nobody, scale=scale, noise=_prior_noise(prior))
 
 
 def fit_space(
@@ -100,11 +116,39 @@ def fit_space(
     mean = (share * means.mean(axis=0)).astype(np.float32)
     left = prior.centred(share)
     room = _room_share(normalised(vectors - mean), recording, people, left)
-    bare = VoiceSpace(mean=mean, room=room, scale=VoiceScale(offset=0.0, dimensions=1.0), noise=1.0)
+    nobody = np.empty((0, vectors.shape[1]), np.float32)
+    bare = VoiceSpace(mean=mean, room=room, crowd=nobody, scale=VoiceScale(offset=0.0, dimensions=1.0), noise=1.0)
     rows = bare.project(vectors, recording)
+    crowd = _crowd(rows, people, n_people)
+    rows = replace(bare, crowd=crowd).project(vectors, recording)
     scale = _scale(_stranger_cosines(rows, recording, people), n_people, left)
     noise = _noise(rows, quality, recording, people, scale, left)
-    return VoiceSpace(mean=mean, room=room, scale=scale, noise=noise)
+    return VoiceSpace(mean=mean, room=room, crowd=crowd, scale=scale, noise=noise)
+
+
+def _crowd(rows: FloatArray, people: IntArray, n_people: int) -> FloatArray:
+    """Return the voices of people drawn evenly from all, nobody where there are too few to be around anybody."""
+    if n_people < _OWN * _AROUND:
+        return rows[:0]
+    drawn = np.unique(np.linspace(0, n_people - 1, min(n_people, _CROWD)).astype(np.int64))
+    return normalised(sums_by(people, rows, n_people)[drawn])
+
+
+def _less_crowd(rows: FloatArray, crowd: FloatArray) -> FloatArray:
+    """Return rows without what they share with the people around them, of unit length; a row that is 0 stays so."""
+    from scipy.sparse import csr_array
+
+    n_people = len(crowd)
+    around, wide = n_people // _AROUND, crowd.astype(np.float64)
+    share = n_people / (n_people + _HALF_SHARED)
+    left = np.empty_like(rows)
+    for low in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[low : low + _BLOCK_ROWS].astype(np.float64)
+        dots = block @ wide.T
+        ranked = np.sort(dots, axis=1)
+        is_around = csr_array((dots >= ranked[:, [-_OWN - around]]) & (dots < ranked[:, [-_OWN]]), dtype=np.float64)
+        left[low : low + _BLOCK_ROWS] = block - (share / around) * (is_around @ wide) * np.any(block, 1, keepdims=True)
+    return np.nan_to_num(normalised(left), copy=False, nan=0.0)
 
 
 def _prior_noise(prior: VoicePrior) -> float:

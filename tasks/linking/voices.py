@@ -14,7 +14,8 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 ScoreArray = NDArray[np.float64]
 
-_BLOCK_ROWS = 50_000
+_BLOCK_ROWS = 4_096
+_BLOCK_VALUES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +38,8 @@ class LabelColumns:
     """Speech under the fingerprint; where there is none, speech of the label."""
     vectors: FloatArray
     """Unit length, shape ``(n, dim)``; a row that is not finite, or zero, is no fingerprint."""
+    activity: FloatArray | None = None
+    """How sure the diarizer was of the label, in [0, 1]; NaN, or None, where it does not say."""
 
     def __len__(self) -> int:
         """Return the number of labels."""
@@ -92,7 +95,8 @@ def normalised(vectors: NDArray[np.floating]) -> FloatArray:
     rows = np.array(vectors, dtype=np.float32)
     for low in range(0, len(rows), _BLOCK_ROWS):
         block = rows[low : low + _BLOCK_ROWS]
-        length = np.linalg.norm(block.astype(np.float64), axis=1, keepdims=True)
+        wide = block.astype(np.float64)
+        length = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
         usable = np.isfinite(length) & (length > np.finfo(np.float32).eps)
         block /= np.where(usable, length, np.nan).astype(np.float32)
     return rows
@@ -106,9 +110,12 @@ def has_voice(vectors: NDArray[np.floating]) -> BoolArray:
 
 def sums_by(group: IntArray, rows: NDArray[np.floating], n_groups: int) -> NDArray[np.float64]:
     """Return the sum of each group's rows, shape ``(n_groups, dim)``; groups without rows have zeros."""
-    order = np.argsort(group, kind="stable")
-    present, first = np.unique(group[order], return_index=True)
-    sums = np.zeros((n_groups, *rows.shape[1:]))
-    if len(present):
-        sums[present] = np.add.reduceat(rows[order], first, axis=0, dtype=np.float64)
+    from scipy.sparse import csr_array
+
+    n_rows, dim = rows.shape
+    is_part = csr_array((np.ones(n_rows), (group, np.arange(n_rows))), shape=(n_groups, n_rows))
+    sums = np.empty((n_groups, dim))
+    width = max(1, _BLOCK_VALUES // max(n_rows, 1))
+    for low in range(0, dim, width):
+        sums[:, low : low + width] = is_part @ rows[:, low : low + width].astype(np.float64)
     return sums

@@ -11,6 +11,7 @@ from flows.local import run_local
 from storage.errors import ShardsLost, StorageError
 from storage.lake import Lake
 from tests.archives import committed_facts, fake_spec, n_commits, published_rows, write_archive
+from tests.flow_runs import artifacts, task_runs
 
 
 @pytest.fixture(scope="module")
@@ -41,24 +42,6 @@ def transcribe(with_server):
         return state, task_runs(state.state_details.flow_run_id), artifacts(state.state_details.flow_run_id)
 
     return run
-
-
-def task_runs(flow_run_id):
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import FlowRunFilter
-
-    with get_client(sync_client=True) as client:
-        found = client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [flow_run_id]}), limit=200)
-    return sorted(run.name for run in found)
-
-
-def artifacts(flow_run_id):
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-
-    wanted = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id]))
-    with get_client(sync_client=True) as client:
-        return {artifact.key: artifact for artifact in client.read_artifacts(artifact_filter=wanted)}
 
 
 def test_same_rows_as_without_prefect(archive, local_lake, tmp_path, transcribe):

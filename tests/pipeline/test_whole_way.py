@@ -124,6 +124,18 @@ def test_another_clustering_threshold_runs_only_the_reduce(archive, lake):
     assert second.link is not None
 
 
+@pytest.mark.parametrize("rules", ["LINK_RULES", "PUBLISH_RULES"])
+def test_other_rules_run_only_the_reduce(archive, lake, monkeypatch, rules):
+    run_whole(fake_spec(archive, lake))
+    before = lake_rows(lake)
+    monkeypatch.setattr(f"tasks.rules.{rules}", 99)
+    again = run_whole(fake_spec(archive, lake))
+    assert not again.plan.is_current
+    assert again.plan.shards == ()
+    assert lake_rows(lake) == before
+    assert run_whole(fake_spec(archive, lake)).plan.is_current
+
+
 def test_new_fingerprints_come_from_the_turns_that_stand(archive, lake, monkeypatch):
     run_whole(fake_spec(archive, lake))
     before = lake_rows(lake)

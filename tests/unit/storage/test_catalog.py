@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 
+import pyarrow.parquet as pq
 import pytest
 
 from storage.catalog import open_catalog
@@ -47,3 +48,11 @@ def test_a_lake_is_read_from_its_own_folder_whatever_its_name(tmp_path, protocol
 def test_no_lake_is_said(tmp_path):
     with pytest.raises(ConfigError, match="nothing has been published"):
         open_catalog(str(tmp_path / "nowhere"))
+
+
+def test_columns_that_came_later_are_null_until_the_lake_is_published_again(tmp_path):
+    write_lake(str(tmp_path), "old")
+    path = tmp_path / "published/words/part.parquet"
+    pq.write_table(pq.ParquetFile(path).read().drop_columns(["other_speaker"]), path)
+    with open_catalog(str(tmp_path)) as catalog:
+        assert catalog.execute("SELECT text, other_speaker, source FROM words").fetchall() == [("old", None, "a.wav")]

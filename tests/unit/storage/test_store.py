@@ -67,10 +67,16 @@ def test_a_null_in_a_required_column_is_refused(store):
         store.write_table("t.parquet", pa.Table.from_arrays([pa.array([1, None])], schema=schema))
 
 
+def test_a_column_that_came_later_is_null_where_it_may_be(store):
+    store.write_table("t.parquet", pa.table({"x": [1]}))
+    schema = pa.schema([pa.field("later", pa.float32()), pa.field("x", pa.int64())])
+    assert store.read_table("t.parquet", schema).to_pylist() == [{"later": None, "x": 1}]
+
+
 def test_a_table_of_other_columns_is_refused(store):
     store.write_table("t.parquet", pa.table({"x": [1]}))
     with pytest.raises(SchemaMismatch):
-        store.read_table("t.parquet", pa.schema([("y", pa.int64())]))
+        store.read_table("t.parquet", pa.schema([pa.field("y", pa.int64(), nullable=False)]))
 
 
 def test_unknown_protocol():

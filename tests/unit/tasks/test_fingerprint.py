@@ -1,6 +1,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,20 @@ def test_a_label_with_too_little_speech_has_no_vector_but_is_known():
     assert (x["label"], x["start_ms"], x["turn_ms"], x["speech_ms"]) == ("X", 7000, 2000, 2000)
     assert np.isclose(np.linalg.norm(x["vector"]), 1)
     assert (y["label"], y["start_ms"], y["turn_ms"], y["vector"]) == ("Y", 10000, 300, None)
+
+
+def test_a_fingerprint_tells_how_sure_the_diarizer_was_of_what_is_under_it():
+    clip = tone_clip(4000, spoken(0, 400, 8))
+    turns = [
+        Turn(start_ms=0, end_ms=1000, speaker="X", confidence=0.9),
+        Turn(start_ms=1000, end_ms=1500, speaker="X", confidence=0.6),
+        Turn(start_ms=1500, end_ms=2000, speaker="X"),
+        Turn(start_ms=2000, end_ms=3000, speaker="Y"),
+    ]
+    work, diarization = work_of(clip, turns)
+    fingerprint_chunks("fake", "fake/0", FakeEmbedder.from_options({}, device="cpu"), [work], [diarization])
+    x, y = work.facts.rows["fingerprints"]
+    assert (x["activity"], y["activity"]) == (pytest.approx(0.8), None)
 
 
 def test_an_embedder_that_fails_is_a_failure_and_loses_nobody():

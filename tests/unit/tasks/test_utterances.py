@@ -36,11 +36,11 @@ def built(rows, *, segments=(ENGLISH,), options=None):
         ),
         Attribution(
             speaker=speaker,
-            margin=np.where(speaker == NOBODY, np.nan, column("margin", 1, np.float32)).astype(np.float32),
+            margin=np.where(speaker == NOBODY, np.nan, 1).astype(np.float32),
             reason=(speaker == NOBODY).astype(np.int8),
             is_overlapped=column("overlapped", False, np.bool_),
             other_speaker=np.full(len(rows), NOBODY),
-            turn_confidence=column("turn_confidence", None, np.float32),
+            confidence=np.where(speaker == NOBODY, np.nan, column("sure", 1, np.float32)).astype(np.float32),
         ),
         segments=segments,
         speakers=SPEAKERS,
@@ -130,20 +130,17 @@ def test_utterances_at_the_same_time_are_sorted_by_channel():
     assert texts_of(result) == ["left", "right"]
 
 
-def test_speaker_confidence_weighs_margins_by_time_and_turn():
-    words = [
-        row(0, 300, "a", margin=1.0, turn_confidence=0.8),
-        row(300, 400, "b", margin=0.4),
-        row(400, 400, "c", margin=0.0),
-    ]
+def test_speaker_confidence_weighs_words_by_time():
+    words = [row(0, 300, "a", sure=1.0), row(300, 400, "b", sure=0.4), row(400, 400, "c", sure=0.0)]
     (utterance,) = built(words).rows
-    assert utterance.speaker_confidence == pytest.approx((300 * 0.8 + 100 * 0.4) / 401)
+    assert utterance.speaker_confidence == pytest.approx((300 + 100 * 0.4) / 401)
     assert not utterance.speaker_uncertain
 
 
-@pytest.mark.parametrize(("margin", "uncertain"), [(UNCERTAIN_BELOW, False), (UNCERTAIN_BELOW - 0.125, True)])
-def test_a_small_speaker_confidence_is_uncertain(margin, uncertain):
-    assert built([row(0, 100, "a", margin=margin)]).rows[0].speaker_uncertain is uncertain
+@pytest.mark.parametrize(("below", "uncertain"), [(0, False), (0.125, True)])
+def test_a_small_speaker_confidence_is_uncertain(below, uncertain):
+    sure = np.nextafter(np.float32(UNCERTAIN_BELOW), np.float32(1)) - below
+    assert built([row(0, 100, "a", sure=sure)]).rows[0].speaker_uncertain is uncertain
 
 
 def test_without_a_speaker_there_is_no_confidence_in_one():
@@ -232,7 +229,7 @@ def test_sentences_do_not_end(text):
 
 
 class TestKnownDefects:
-    """Failures seen in other systems; the words' half is in test_attribute."""
+    """Failures seen in other systems; the words' half is in test_attribute_known."""
 
     def test_a_words_without_any_speaker_are_kept(self):
         assert texts_of(built([row(0, 100, "all", NOBODY), row(100, 200, "here", NOBODY)])) == ["all here"]
@@ -268,7 +265,7 @@ ROWS = st.lists(
             "speaker": st.integers(NOBODY, 2),
             "channel": st.integers(0, 1),
             "segment": st.integers(-1, 0),
-            "margin": st.floats(0, 1, width=32),
+            "sure": st.floats(0, 1, width=32),
             "confidence": st.none() | st.floats(0, 1, width=32),
             "overlapped": st.booleans(),
         }

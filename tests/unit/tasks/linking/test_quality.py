@@ -11,6 +11,12 @@ def test_speech_is_worth_less_the_more_there_is():
     assert quality_of(np.array([10**9]))[0] < 1
 
 
+def test_speech_counts_as_far_as_the_diarizer_is_sure_of_it():
+    half, whole, unknown = quality_of(np.array([6_000, 3_000, 3_000]), np.array([0.5, 1.0, np.nan], np.float32))
+    assert half == whole == unknown == 0.5
+    assert quality_of(np.array([3_000]), np.zeros(1, np.float32))[0] == 0
+
+
 @given(st.lists(st.floats(0.0, 1e4), min_size=2, max_size=2).map(sorted), st.floats(0.0, 0.9))
 def test_more_quality_is_never_more_noise(pair, lasting):
     less, more = noise_of(np.array(pair), 0.7, lasting)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -105,6 +107,36 @@ def test_nothing_that_is_known_of_two_people_is_believed_much():
 def test_a_vector_of_mean_and_room_alone_tells_nothing():
     space = fitted(*two_in_each(20, 10))
     assert not space.project(space.mean[None, :].copy(), np.zeros(1, np.int64)).any()
+
+
+def of_two_kinds(n_people):
+    """Vectors of people of whom every second is of one kind and the others of another, one recording each."""
+    kinds = [person(900), person(901)]
+    vectors = [1.2 * kinds[who % 2] + heard(who, room=who) for who in range(n_people)]
+    return normalised(np.stack(vectors)), np.arange(n_people), np.arange(n_people)
+
+
+def test_what_a_kind_of_voices_shares_is_taken_out():
+    vectors, recording, people = of_two_kinds(80)
+    space = fitted(vectors, recording, people)
+    rows = space.project(vectors, recording)
+    without_crowd = replace(space, crowd=space.crowd[:0]).project(vectors, recording)
+    alike = np.equal.outer(people % 2, people % 2) & ~np.eye(80, dtype=bool)
+    assert (without_crowd @ without_crowd.T)[alike].mean() > 0.4
+    assert (rows @ rows.T)[alike].mean() < 0.15
+
+
+def test_a_voice_stays_near_itself_in_a_crowd():
+    vectors, recording, people = of_two_kinds(80)
+    again = normalised(np.stack([1.2 * person(900 + who % 2) + heard(who, room=200 + who) for who in range(80)]))
+    space = fitted(vectors, recording, people)
+    cosines = space.project(vectors, recording) @ space.project(again, recording).T
+    assert (cosines.argmax(axis=1) == people).mean() > 0.95
+
+
+def test_few_people_are_no_crowd():
+    assert not len(fitted(*of_two_kinds(7)).crowd)
+    assert len(fitted(*of_two_kinds(8)).crowd)
 
 
 def test_recordings_are_projected_one_by_one():

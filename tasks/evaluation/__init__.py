@@ -1,0 +1,1 @@
+"""How right a lake is: its words, turns and speakers against references."""
