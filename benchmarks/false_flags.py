@@ -103,7 +103,7 @@ def flagged(said: Sequence[DocumentUtterance], speech: SpanArray) -> list[Uttera
         reason=np.zeros(n, np.int8),
         is_overlapped=np.zeros(n, np.bool_),
         other_speaker=np.full(n, -1),
-        turn_confidence=np.ones(n, np.float32),
+        confidence=np.ones(n, np.float32),
     )
     built = build_utterances(times, texts, attribution, segments=(), speakers=names)
     return flag_suspects(built, times, texts, {0: speech}).rows
