@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from flows.cli_coverage import show_coverage
 from flows.cli_demo import demo
 from flows.cli_engines import doctor, engines
 from flows.cli_evaluate import evaluate
@@ -95,13 +96,25 @@ def plan(archive: str, lake: str, *, options: RunOptions = _DEFAULT_OPTIONS, jso
 
 
 @app.command
-def status(lake: str, *, json: JsonFlag = None) -> int:
+def status(
+    lake: str,
+    *,
+    coverage: Annotated[bool, Parameter(negative="")] = False,
+    recording: str | None = None,
+    json: JsonFlag = None,
+) -> int:
     """Say what is done, pending and failed in a lake.
 
     Args:
         lake: Folder or URL of the lake.
+        coverage: Instead, prove that every millisecond has a status, or say which has none.
+        recording: With --coverage, only this recording: its source or its ID.
         json: Print JSON, or tables; tables on a terminal by default.
     """
+    if coverage:
+        return _DONE if show_coverage(lake, recording, json=json) else _SOME_FAILED
+    if recording is not None:
+        raise ConfigError("--recording", "says which coverage to prove", "give --coverage too")
     from tasks.standing import lake_status
 
     found = lake_status(lake)

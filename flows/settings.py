@@ -26,6 +26,7 @@ from tasks.engines.devices import n_cuda_devices, pick_device
 from tasks.engines.registry import KINDS, EngineKind
 from tasks.linking.local import LocalLinkOptions
 from tasks.linking.speakers import LinkOptions
+from tasks.second_try import SecondTryOptions
 from tasks.spec import EngineChoice, RunSpec
 from tasks.threads import usable_cpus
 
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     language: str | None = None
     channel_mode: ChannelMode = "auto"
     chunking: Annotated[ChunkOptions, _known_only(ChunkOptions)] = ChunkOptions()
+    second_try: Annotated[SecondTryOptions, _known_only(SecondTryOptions)] = SecondTryOptions()
     attribution: Annotated[AttributeOptions, _known_only(AttributeOptions)] = AttributeOptions()
     utterances: Annotated[CutOptions, _known_only(CutOptions)] = CutOptions()
     local_linking: Annotated[LocalLinkOptions, _known_only(LocalLinkOptions)] = LocalLinkOptions()

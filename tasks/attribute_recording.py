@@ -13,9 +13,10 @@ from storage.records import FloatArray, Segment, Utterance
 from storage.schemas import PARTS, table_of
 from tasks.attribute import REASONS, AttributeOptions, Attribution, attribute
 from tasks.columns import NOBODY, TurnTimes, WordTexts, WordTimes
-from tasks.coverage import cover
+from tasks.coverage import SpanArray, cover
 from tasks.cutting import CutOptions
 from tasks.orthography import sentence_ends
+from tasks.suspect import flag_suspects
 from tasks.utterances import Utterances, build_utterances
 
 Row = dict[str, Any]
@@ -69,6 +70,7 @@ def attribute_recording(
     times, texts = _words(words, segment_of_word)
     said = attribute(times, exclusive, full, options=attribution)
     utterances = build_utterances(times, texts, said, segments=segments, speakers=names, options=cutting)
+    utterances = flag_suspects(utterances, times, texts, _speech_by_channel(facts.speech))
     rows = {
         "transcripts": _transcript_rows(identity, times, utterances, speakers),
         "turns": _turn_rows(identity, facts.turns, speakers),
@@ -229,5 +231,10 @@ _STAGE_OF_STATUS = {"speech": "transcribe", "untranscribed": "transcribe", "fail
 """The stage that decided: the detector inside probe, or the recogniser."""
 
 
-def _span_array(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _speech_by_channel(speech: pa.Table) -> dict[int, SpanArray]:
+    channels, spans = speech["channel"].to_numpy(), _span_array(speech)
+    return {int(channel): spans[channels == channel] for channel in np.unique(channels)}
+
+
+def _span_array(table: pa.Table) -> SpanArray:
     return np.stack([table["start_ms"].to_numpy(), table["end_ms"].to_numpy()], axis=1).astype(np.int64)

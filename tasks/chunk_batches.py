@@ -91,7 +91,9 @@ class ChunkBatches:
         if not works:
             return
         begun = time.monotonic()
-        transcripts = transcribe_chunks(self._spec.transcriber.name, self._engines.transcriber, works)
+        transcripts = transcribe_chunks(
+            self._spec.transcriber.name, self._engines.transcriber, works, self._spec.second_try
+        )
         for work, transcript in zip(works, transcripts, strict=True):
             record_outcome(work, transcript, stage="transcribe")
         self.spent("transcribe", begun)

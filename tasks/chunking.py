@@ -1,4 +1,8 @@
-"""Cut a stream of samples into chunks in silence, so that memory follows the chunk and not the recording."""
+"""Cut a stream of samples into chunks in silence, so that memory follows the chunk and not the recording.
+
+Speech is sought in blocks that are counted from the start of the recording, each with the sound before it and a little
+after it, never in chunks: detectors remember, and what they hear must not depend on how long chunks are.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,16 @@ Detect = Callable[[Clip], list[Span]]
 """Finds speech in a clip; spans in clip time, sorted and disjoint."""
 
 _PIECE_MS = 2_000
-_GRID_MS = 10
-"""Cuts keep to this grid where they can, so that frames of detectors and recognisers fall alike in every chunk."""
-_SETTLED_MS = 500
-"""Silence after which what follows does not change what a detector said before."""
+_GRID_MS = 160
+"""Cuts keep to this grid where they can, so that frames of 10 to 80 ms fall alike in every chunk."""
+_FRAME_MS = 10
+_QUIET_FRAMES = 10
+_BLOCK_MS = 61_440
+_BEFORE_MS = 10_240
+_AFTER_MS = 1_280
+"""A block, and what is heard before and after it: whole windows of 32 ms, which Silero has."""
+_REACH_MS = _BLOCK_MS + _BEFORE_MS + _AFTER_MS
+"""Beyond the longest chunk, what must be there to know its speech, and to have what comes before the next block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +65,7 @@ class CutChunk:
 
 
 class ChunkCutter:
-    """Cuts one recording. Holds at most ``max_ms`` and 2 seconds of samples per channel."""
+    """Cuts one recording. Holds at most ``max_ms`` and 75 seconds of samples per channel."""
 
     def __init__(self, detect: Detect, options: ChunkOptions | None = None, channel_mode: ChannelMode = "auto") -> None:
         """Take the speech detector, and how to treat several channels; ``auto`` decides on the first chunk."""
@@ -82,32 +92,33 @@ class ChunkCutter:
         first = next(pieces, None)
         if first is None:
             return
-        buffer = _Buffer(len(first), self._options.max_ms + _PIECE_MS)
+        buffer = _Buffer(len(first), self._options.max_ms + _REACH_MS + _PIECE_MS)
         buffer.append(first)
         chunk_index = 0
         for piece in pieces:
-            if buffer.duration_ms > self._options.max_ms:
+            if buffer.duration_ms > self._options.max_ms + _REACH_MS:
+                self._hear(buffer, is_all=False)
                 yield from self._cut_off(buffer, chunk_index, self._choose(buffer))
                 chunk_index += 1
             buffer.append(piece)
-        if buffer.duration_ms > self._options.max_ms:
+        self._hear(buffer, is_all=True)
+        while buffer.duration_ms > self._options.max_ms:
             yield from self._cut_off(buffer, chunk_index, self._choose(buffer))
             chunk_index += 1
         if buffer.duration_ms:
-            self._hear(buffer)
             yield from self._cut_off(buffer, chunk_index, buffer.duration_ms)
 
     def _choose(self, buffer: _Buffer) -> int:
-        self._hear(buffer)
         latest_ms = min(self._options.max_ms, buffer.duration_ms - self._options.min_ms)
         window = Span(start_ms=self._options.earliest_cut_ms, end_ms=latest_ms)
-        cut_ms = choose_cut([span for spans in buffer.speech for span in spans], window)
-        return quietest_ms(buffer.samples, window) if cut_ms is None else cut_ms
+        speech = [span.shifted(self.duration_ms) for spans in buffer.speech for span in spans]
+        cut_ms = choose_cut(speech, window.shifted(self.duration_ms))  # the grid is that of the recording
+        return quietest_ms(buffer.samples, window) if cut_ms is None else cut_ms - self.duration_ms
 
-    def _hear(self, buffer: _Buffer) -> None:
+    def _hear(self, buffer: _Buffer, *, is_all: bool) -> None:
         if self._mode is None:
             self._mode = self._resolve(buffer.samples)
-        buffer.hear(self._detect, self._mode)
+        buffer.hear(self._detect, self._mode, is_all=is_all)
 
     def _resolve(self, samples: FloatArray) -> Literal["mix", "split"]:
         if len(samples) == 1:
@@ -160,13 +171,18 @@ def choose_cut(speech: Sequence[Span], window: Span) -> int | None:
 
 
 def quietest_ms(samples: FloatArray, window: Span) -> int:
-    """Return where the quietest 10 ms begin inside a window of ``samples``, shape ``(n_channels, n)``."""
-    width = _GRID_MS * SAMPLES_PER_MS
-    n_frames = max(1, window.duration_ms // _GRID_MS)
+    """Return where the quietest 10 ms of the quietest 100 ms begin, inside a window of ``samples``.
+
+    Within words there are stops as quiet as any pause, but shorter. The samples have shape ``(n_channels, n)``.
+    """
+    width = _FRAME_MS * SAMPLES_PER_MS
+    n_frames = max(1, window.duration_ms // _FRAME_MS)
     start = window.start_ms * SAMPLES_PER_MS
     frames = samples[:, start : start + n_frames * width].reshape(len(samples), n_frames, -1)
     energy = np.einsum("cfw,cfw->f", frames, frames)
-    return window.start_ms + int(energy.argmin()) * _GRID_MS
+    n_smooth = min(_QUIET_FRAMES, n_frames)
+    first = int(np.convolve(energy, np.ones(n_smooth), mode="valid").argmin())
+    return window.start_ms + (first + int(energy[first : first + n_smooth].argmin())) * _FRAME_MS
 
 
 def clipped(spans: Sequence[Span], window: Span) -> list[Span]:
@@ -191,11 +207,11 @@ class _Buffer:
 
     def __init__(self, n_channels: int, capacity_ms: int) -> None:
         self.speech: list[list[Span]] = []
-        """One list per channel that is heard: all in split mode, one in mix mode."""
+        """One list per channel that is heard: all in split mode, one in mix mode; up to where it was sought."""
         self._room = np.empty((n_channels, capacity_ms * SAMPLES_PER_MS), np.float32)
         self._n_samples = 0
-        self._settled_ms = 0
-        self._is_heard = False
+        self._dropped_ms = 0
+        self._heard_ms = 0
 
     @property
     def samples(self) -> FloatArray:
@@ -209,22 +225,26 @@ class _Buffer:
         n_samples = self._n_samples + piece.shape[1]
         self._room[:, self._n_samples : n_samples] = piece
         self._n_samples = n_samples
-        self._is_heard = False
 
-    def hear(self, detect: Detect, mode: Literal["mix", "split"]) -> None:
-        """Find the speech of what came since the last time, beginning in the last silence that was heard then."""
-        if self._is_heard:
-            return
-        fresh = self.samples[:, self._settled_ms * SAMPLES_PER_MS : self.duration_ms * SAMPLES_PER_MS]
-        heard = [mix(fresh)] if mode == "mix" else list(fresh)
-        before = self.speech or [[] for _ in heard]
-        settled = Span(start_ms=0, end_ms=self._settled_ms)
-        self.speech = [
-            clipped(spans, settled) + [span.shifted(self._settled_ms) for span in detect(clip)]
-            for spans, clip in zip(before, heard, strict=True)
-        ]
-        self._settled_ms = self._last_silence_ms()
-        self._is_heard = True
+    def hear(self, detect: Detect, mode: Literal["mix", "split"], *, is_all: bool) -> None:
+        """Find the speech of the blocks that came since the last time; of an incomplete one only if it is the last."""
+        while (block := self._next_block(is_all=is_all)) is not None:
+            start_ms = max(block.start_ms - _BEFORE_MS, 0)
+            end_ms = min(block.end_ms + _AFTER_MS, self.duration_ms)
+            sound = self.samples[:, start_ms * SAMPLES_PER_MS : end_ms * SAMPLES_PER_MS]
+            heard = [mix(sound)] if mode == "mix" else list(sound)
+            self.speech = [
+                _joined(before, clipped([span.shifted(start_ms) for span in detect(clip)], block))
+                for before, clip in zip(self.speech or [[] for _ in heard], heard, strict=True)
+            ]
+            self._heard_ms = block.end_ms
+
+    def _next_block(self, *, is_all: bool) -> Span | None:
+        end_ms = self._heard_ms + _BLOCK_MS - (self._dropped_ms + self._heard_ms) % _BLOCK_MS
+        if not is_all and end_ms + _AFTER_MS > self.duration_ms:
+            return None
+        end_ms = min(end_ms, self.duration_ms)
+        return Span(start_ms=self._heard_ms, end_ms=end_ms) if self._heard_ms < end_ms else None
 
     def drop(self, cut_ms: int) -> None:
         """Forget what was cut off."""
@@ -233,13 +253,12 @@ class _Buffer:
         self._room[:, : self._n_samples] = self._room[:, n_cut : n_cut + self._n_samples]
         window = Span(start_ms=cut_ms, end_ms=cut_ms + self.duration_ms)
         self.speech = [[span.shifted(-cut_ms) for span in clipped(spans, window)] for spans in self.speech]
-        self._settled_ms = max(0, self._settled_ms - cut_ms)
+        self._dropped_ms += cut_ms
+        self._heard_ms -= cut_ms
 
-    def _last_silence_ms(self) -> int:
-        """Return the last time from which a silence goes on long enough, in all channels; 0 if there is none."""
-        until_ms = self.duration_ms
-        for span in sorted((span for spans in self.speech for span in spans), key=lambda one: one.end_ms, reverse=True):
-            if until_ms - span.end_ms >= 2 * _SETTLED_MS:
-                break
-            until_ms = min(until_ms, span.start_ms)
-        return max(0, until_ms - _SETTLED_MS) // _GRID_MS * _GRID_MS
+
+def _joined(before: list[Span], after: list[Span]) -> list[Span]:
+    """Return spans of two neighbouring blocks; one that goes on from the first to the second is one."""
+    if before and after and before[-1].end_ms == after[0].start_ms:
+        return [*before[:-1], Span(start_ms=before[-1].start_ms, end_ms=after[0].end_ms), *after[1:]]
+    return before + after

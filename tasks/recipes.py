@@ -14,6 +14,8 @@ from tasks.engines import registry
 from tasks.engines.registry import EngineKind
 from tasks.spec import RunSpec, to_plain
 
+_CUTTING_RULES = 1
+"""Raised when ``tasks.chunking`` cuts the same sound otherwise, or hears it otherwise."""
 _FINGERPRINT_RULES = 2
 """Raised when ``tasks.fingerprint`` makes something else of the same turns."""
 
@@ -62,14 +64,21 @@ class RecipeBook:
     def _stages(self, hints: SourceHints) -> Mapping[Stage, str]:
         mode = resolve_channel_mode(self._spec, hints)
         language = hints.language or self._spec.language
-        probe = self._follow("probe", "detector", {"chunking": to_plain(self._spec.chunking), "channel_mode": mode})
+        cutting = {"cutting_rules": _CUTTING_RULES, "chunking": to_plain(self._spec.chunking), "channel_mode": mode}
+        probe = self._follow("probe", "detector", cutting)
         diarize = self._follow("diarize", "diarizer", {"speakers": to_plain(hints.speakers)}, after=probe)
         return {
             "probe": probe,
-            "transcribe": self._follow("transcribe", "transcriber", {"language": language}, after=probe),
+            "transcribe": self._follow(
+                "transcribe", "transcriber", {"language": language, **self._second_try()}, after=probe
+            ),
             "diarize": diarize,
             "fingerprint": self.fingerprint_after(diarize),
         }
+
+    def _second_try(self) -> Mapping[str, Any]:
+        """Return what a second try adds to a recipe; without one, recipes are as if there were none."""
+        return {"second_try": to_plain(self._spec.second_try)} if self._spec.second_try.enabled else {}
 
     def _follow(self, stage: Stage, kind: EngineKind, given: Mapping[str, Any], *, after: str | None = None) -> str:
         """Return the recipe of a stage, and keep what it stands for."""

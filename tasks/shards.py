@@ -11,6 +11,7 @@ from storage.records import SourceObject
 Item = TypeVar("Item")
 
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 _SHORTEST_MS = 2 * MINUTE_MS
 _LONGEST_MS = 8 * 60 * MINUTE_MS
 _SHARDS_PER_WORKER = 4

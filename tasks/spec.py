@@ -19,6 +19,7 @@ from tasks.cutting import CutOptions
 from tasks.engines.registry import EngineKind
 from tasks.linking.local import LocalLinkOptions
 from tasks.linking.speakers import LinkOptions
+from tasks.second_try import SecondTryOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class RunSpec:
     language: str | None = None
     channel_mode: ChannelMode = "auto"
     chunking: ChunkOptions = ChunkOptions()
+    second_try: SecondTryOptions = SecondTryOptions()
     attribution: AttributeOptions = AttributeOptions()
     utterances: CutOptions = CutOptions()
     local_linking: LocalLinkOptions = LocalLinkOptions()

@@ -8,10 +8,9 @@ from storage.catalog import open_catalog
 from storage.lake import Lake, LakeState, RunRecord
 from storage.store import public_url
 from tasks.plan import PlannedRecording, RunPlan, read_plan
-from tasks.shards import MINUTE_MS
+from tasks.shards import HOUR_MS, MINUTE_MS
 from tasks.spec import archive_key
 
-_HOUR_MS = 60 * MINUTE_MS
 _LATEST_RUNS = 5
 _FAILURE_COLUMNS = ("source", "stage", "error", "message", "is_transient")
 
@@ -28,26 +27,26 @@ def lake_status(lake_url: str) -> dict[str, Any]:
     runs = lake.runs()
     with open_catalog(lake_url) as catalog:
         done = catalog.execute("SELECT status, count(*), coalesce(sum(duration_ms), 0) FROM recordings GROUP BY 1")
-        by_status = {status: (n, float(ms) / _HOUR_MS) for status, n, ms in done.fetchall()}
+        by_status = {status: (n, float(ms) / HOUR_MS) for status, n, ms in done.fetchall()}
         failed = catalog.execute(f"SELECT {', '.join(_FAILURE_COLUMNS)} FROM failures ORDER BY source, stage")
         failures = [dict(zip(_FAILURE_COLUMNS, row, strict=True)) for row in failed.fetchall()]
         speakers = catalog.execute("SELECT count(*) FROM speakers WHERE n_recordings > 0").fetchone()
-    pending = _pending(lake)
+    pending = pending_recordings(lake, lake.state())
     counts: Row = {"lake": public_url(lake_url)}
     for status in ("done", "partial", "failed"):
         n, hours = by_status.get(status, (0, 0.0))
         counts[status] = f"{n} recordings, {hours:.2f} h"
-    counts["pending"] = f"{len(pending)} recordings, {sum(one.duration_ms for one in pending) / _HOUR_MS:.2f} h"
+    counts["pending"] = f"{len(pending)} recordings, {sum(one.duration_ms for one in pending) / HOUR_MS:.2f} h"
     counts["speakers"] = speakers[0] if speakers else 0
     return {"counts": counts, "failures": failures, "runs": [_run_row(run) for run in runs[-_LATEST_RUNS:][::-1]]}
 
 
-def _pending(lake: Lake) -> list[PlannedRecording]:
+def pending_recordings(lake: Lake, state: LakeState) -> list[PlannedRecording]:
     """Return what the latest plan wanted done and nothing committed says is."""
     names = lake.store.list("plans")
     if not names:
         return []
-    plan, state = read_plan(lake.url, names[-1].removesuffix(".json")), lake.state()
+    plan = read_plan(lake.url, names[-1].removesuffix(".json"))
     planned = (recording for shard in plan.shards for recording in shard.recordings)
     return [recording for recording in planned if not _is_taken(recording, plan, state)]
 

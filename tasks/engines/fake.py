@@ -59,6 +59,8 @@ class FakeTranscriberOptions(Troubles):
 
     accent: str = ""
     """Appended to every word."""
+    deaf_after_ms: int | None = None
+    """Hear nothing later in a clip, as recognisers do that lose their place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +151,7 @@ class FakeTranscriber(_Fake[FakeTranscriberOptions]):
     def _transcript(self, clip: Clip, context: ClipContext) -> Transcript:
         active = voice_levels(clip) > 0
         alone = active.sum(axis=1) == 1
-        spoken = [burst for burst in bursts(active) if _touches(burst, context.speech)]
+        spoken = [burst for burst in bursts(active) if self._hears(burst, context.speech)]
         words = tuple(
             Word(
                 start_ms=burst.start_ms,
@@ -161,6 +163,10 @@ class FakeTranscriber(_Fake[FakeTranscriberOptions]):
             for burst, index in zip(spoken, _segment_indices(spoken), strict=True)
         )
         return Transcript(words=words, segments=_segments(words, context.language))
+
+    def _hears(self, burst: Burst, speech: Sequence[Span]) -> bool:
+        limit_ms = self._options.deaf_after_ms
+        return _touches(burst, speech) and (limit_ms is None or burst.start_ms < limit_ms)
 
 
 class FakeDiarizer(_Fake[FakeDiarizerOptions]):

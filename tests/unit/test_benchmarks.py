@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy import audio_and_truth, read_truth, truth_name
+from benchmarks.chunks import Agreement, agreement
 from benchmarks.orchestration import extrapolated
 from benchmarks.output import markdown_table, ratio_row
 from benchmarks.scoring import on_one_clock
 from benchmarks.sounds import SAMPLES, repeated
-from storage.formats.document import DocumentTurn
+from storage.formats.document import DocumentTurn, DocumentUtterance
 
 
 def turn(start_ms, end_ms, speaker):
@@ -80,6 +81,17 @@ def test_speech_is_repeated_to_the_sample():
     assert np.array_equal(np.concatenate(blocks), np.arange(176_000) % 7)
 
 
+def test_words_are_the_same_that_overlap_read_the_same_and_keep_their_speaker():
+    def word(start_ms, text, speaker):
+        return DocumentUtterance(start_ms=start_ms, end_ms=start_ms + 100, text=text, speaker=speaker)
+
+    whole = [word(0, "one", "S0"), word(200, "two", "S1"), word(400, "two", "S1"), word(600, "six", "S0")]
+    cut = [word(50, "one", "S4"), word(200, "two", "S0"), word(250, "two", "S0"), word(610, "six", "S0")]
+    assert agreement(whole, whole) == Agreement(n_ours=4, n_theirs=4, n_same_text=4, n_same_speaker=4)
+    assert agreement(cut, whole) == Agreement(n_ours=4, n_theirs=4, n_same_text=3, n_same_speaker=2)
+    assert agreement([], whole).n_same_speaker == 0
+
+
 # ---- arguments
 
 
@@ -88,9 +100,11 @@ def test_speech_is_repeated_to_the_sample():
     [
         "accuracy",
         "attribution",
+        "chunks",
         "decode",
         "engines",
         "export",
+        "false_flags",
         "memory",
         "opinions",
         "orchestration",
@@ -102,7 +116,7 @@ def test_speech_is_repeated_to_the_sample():
 )
 def test_arguments(name, tmp_path, capsys):
     benchmark = importlib.import_module(f"benchmarks.{name}")
-    needed = [str(SAMPLES)] if name == "accuracy" else []
+    needed = [str(SAMPLES)] if name in {"accuracy", "chunks", "false_flags"} else []
     assert benchmark.parse_arguments([*needed, "--json", str(tmp_path / "out")]).json == tmp_path / "out"
     with pytest.raises(SystemExit):
         benchmark.parse_arguments([*needed, "--no-such-option"])

@@ -41,7 +41,7 @@ def batches(monkeypatch):
     made = ChunkBatches(SPEC, EngineSet(SPEC), "fake/0")
     made.release, made.seen = threading.Event(), []
 
-    def transcribe(_name, _engine, works):
+    def transcribe(_name, _engine, works, _second_try):
         assert made.release.wait(20)
         made.seen.append([one.chunk.chunk_index for one in works])
         return [Transcript() for _ in works]
