@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy import Truth, audio_and_truth, read_truth
+from benchmarks.accuracy import audio_and_truth, read_truth
 from storage.formats.document import DocumentUtterance
 from tasks.columns import IntArray, TurnTimes, WordTimes, sorted_unique
+from tasks.evaluation.references import Reference
 from tasks.orthography import sentence_ends
 
 
@@ -48,17 +49,19 @@ def read_set(folder: Path) -> list[Spoken]:
     return [_spoken(name, truth) for name, truth in known.items() if truth.utterances]
 
 
-def _spoken(name: str, truth: Truth) -> Spoken:
-    names = sorted({str(one.speaker) for one in (*truth.turns, *truth.utterances)})
+def _spoken(name: str, truth: Reference) -> Spoken:
+    names = sorted({str(one.speaker) for one in (*(truth.turns or ()), *(truth.utterances or ()))})
     code = {person: index for index, person in enumerate(names)}
-    rows = sorted((*span, text, code[str(line.speaker)]) for line in truth.utterances for span, text in _parts(line))
+    rows = sorted(
+        (*span, text, code[str(line.speaker)]) for line in truth.utterances or () for span, text in _parts(line)
+    )
     start, end, texts, person = zip(*[(a, b, text, who) for a, b, text, who in rows], strict=True)
     return Spoken(
         name=name,
         words=word_times(start, end, texts),
         texts=texts,
         person=np.array(person, np.int64),
-        turns=turn_times([(turn.start_ms, turn.end_ms, code[str(turn.speaker)]) for turn in truth.turns]),
+        turns=turn_times([(turn.start_ms, turn.end_ms, code[str(turn.speaker)]) for turn in truth.turns or ()]),
     )
 
 

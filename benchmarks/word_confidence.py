@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy import Truth, audio_and_truth, read_truth, run, truth_name
+from benchmarks.accuracy import audio_and_truth, read_truth, run, truth_name
 from benchmarks.output import Row, add_json_option, report
 from benchmarks.reliability import RELIABILITY_COLUMNS, ranges
-from benchmarks.scoring import plain_words
 from benchmarks.sounds import SAMPLES
 
 _HeardWord = tuple[str, float]
+from tasks.evaluation.normalise import plain_words
+from tasks.evaluation.references import Reference
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -65,12 +66,12 @@ def read_words(lake: Path) -> dict[str, list[_HeardWord]]:
 
 
 def judged(
-    truth: dict[str, Truth], heard: dict[str, list[_HeardWord]]
+    truth: dict[str, Reference], heard: dict[str, list[_HeardWord]]
 ) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
     """Return the confidence of every word of a recording whose words are known, and whether it was spoken."""
     told, is_right = [], []
     for name, known in truth.items():
-        said = [word for line in known.utterances for word in plain_words(line.text)]
+        said = [word for line in known.utterances or () for word in plain_words(line.text)]
         if said and name in heard:
             words = [(plain, sure) for text, sure in heard[name] for plain in plain_words(text)]
             told += [sure for _, sure in words]
