@@ -50,18 +50,17 @@ def read_set(folder: Path) -> list[Spoken]:
 
 
 def _spoken(name: str, truth: Reference) -> Spoken:
-    names = sorted({str(one.speaker) for one in (*(truth.turns or ()), *(truth.utterances or ()))})
+    turns, lines = truth.turns or (), truth.utterances or ()
+    names = sorted({str(one.speaker) for one in (*turns, *lines)})
     code = {person: index for index, person in enumerate(names)}
-    rows = sorted(
-        (*span, text, code[str(line.speaker)]) for line in truth.utterances or () for span, text in _parts(line)
-    )
+    rows = sorted((*span, text, code[str(line.speaker)]) for line in lines for span, text in _parts(line))
     start, end, texts, person = zip(*[(a, b, text, who) for a, b, text, who in rows], strict=True)
     return Spoken(
         name=name,
         words=word_times(start, end, texts),
         texts=texts,
         person=np.array(person, np.int64),
-        turns=turn_times([(turn.start_ms, turn.end_ms, code[str(turn.speaker)]) for turn in truth.turns or ()]),
+        turns=turn_times([(turn.start_ms, turn.end_ms, code[str(turn.speaker)]) for turn in turns]),
     )
 
 

@@ -21,10 +21,10 @@ from benchmarks.accuracy import audio_and_truth, read_truth, run, truth_name
 from benchmarks.output import Row, add_json_option, report
 from benchmarks.reliability import RELIABILITY_COLUMNS, ranges
 from benchmarks.sounds import SAMPLES
-
-_HeardWord = tuple[str, float]
 from tasks.evaluation.normalise import plain_words
 from tasks.evaluation.references import Reference
+
+_HeardWord = tuple[str, float]
 
 
 def main(argv: list[str] | None = None) -> None:
