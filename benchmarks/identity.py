@@ -268,7 +268,7 @@ def true_voices(archive: Path, truth: dict[str, Reference], profile: str, model:
 
 def _clips(archive: Path, truth: dict[str, Reference]) -> Iterator[tuple[str, Clip]]:
     """Yield the recordings of which the truth is known, one after the other."""
-    from tasks.audio import open_recording
+    from tasks.audio.decode import open_recording
 
     for path in sorted(path for path in archive.rglob("*") if path.is_file()):
         source = path.relative_to(archive).as_posix()

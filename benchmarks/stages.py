@@ -27,7 +27,7 @@ from benchmarks.sounds import ENCODINGS, repeated, sample_speech, write_recordin
 from flows.local import run_planned
 from tasks.engine_set import load_engines
 from tasks.engines.registry import KINDS
-from tasks.plan import plan_run
+from tasks.planning.plan import plan_run
 from tasks.summary import RunSummary
 from tasks.workers import open_workers
 

@@ -22,8 +22,8 @@ from benchmarks.sounds import SAMPLES
 from flows.local import run_planned
 from tasks.engine_set import load_engines
 from tasks.engines.registry import KINDS
-from tasks.plan import plan_run
-from tasks.spec import RunSpec
+from tasks.planning.plan import plan_run
+from tasks.planning.spec import RunSpec
 from tasks.workers import WorkerPool, open_workers
 
 _GOAL = "≥ 1.7"

@@ -88,7 +88,7 @@ def plan(archive: str, lake: str, *, options: RunOptions = _DEFAULT_OPTIONS, jso
         options: How.
         json: Print JSON, or text; text on a terminal by default.
     """
-    from tasks.estimates import describe_plan
+    from tasks.planning.estimates import describe_plan
 
     described = describe_plan(plan_with(options, archive, lake))
     print_json(described) if wants_json(json) else print_pairs(described)

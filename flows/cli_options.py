@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from tasks.choose_recordings import RecordingFilter
-    from tasks.plan import RunPlan
+    from tasks.planning.plan import RunPlan
 
 Later = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]

@@ -9,7 +9,7 @@ from flows.cli_output import say
 
 if TYPE_CHECKING:
     from flows.settings import Settings
-    from tasks.plan import RunPlan
+    from tasks.planning.plan import RunPlan
     from tasks.summary import RunSummary
 
 
@@ -21,7 +21,7 @@ def plan_here(settings: Settings, archive: str, lake: str, **chosen: Any) -> Run
     """
     from flows.profiles import resolve_profile
     from flows.settings import build_spec
-    from tasks.plan import plan_run
+    from tasks.planning.plan import plan_run
     from tasks.summary import plan_line
 
     say(resolve_profile(settings.profile).reason)
@@ -52,7 +52,7 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
     """Call the flow; workers load their engines while Prefect starts."""
     from storage.store import public_url
     from tasks.engine_set import load_engines
-    from tasks.plan import engines_needed, write_plan
+    from tasks.planning.plan import engines_needed, write_plan
     from tasks.workers import open_workers
 
     spec = plan.spec

@@ -18,7 +18,7 @@ from storage.catalog import open_catalog
 from storage.errors import ConfigError
 from storage.lake import Lake
 from storage.store import public_url
-from tasks.shards import HOUR_MS
+from tasks.planning.shards import HOUR_MS
 from tasks.standing import pending_recordings
 
 ProblemKind = Literal[

@@ -15,8 +15,8 @@ from tasks.diarize import diarize_chunks
 from tasks.engine_set import EngineSet
 from tasks.facts import ChunkWork, RecordingFacts, record_outcome
 from tasks.fingerprint import fingerprint_chunks
-from tasks.shards import MINUTE_MS
-from tasks.spec import RunSpec
+from tasks.planning.shards import MINUTE_MS
+from tasks.planning.spec import RunSpec
 from tasks.transcribe import transcribe_chunks
 
 _BATCH_CLIPS = 256

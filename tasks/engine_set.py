@@ -12,7 +12,7 @@ from tasks.engines import registry
 from tasks.engines.base import Detector, Diarizer, Embedder, Transcriber
 from tasks.engines.devices import pick_device
 from tasks.engines.registry import EngineKind
-from tasks.spec import EngineChoice, RunSpec, from_plain, to_plain
+from tasks.planning.spec import EngineChoice, RunSpec, from_plain, to_plain
 
 
 class EngineSet:

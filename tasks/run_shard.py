@@ -23,18 +23,18 @@ from storage.errors import (
 from storage.lake import FactKey, Lake, LakeState, Sighting
 from storage.recipes import REJECTED, Stage
 from storage.records import ClipContext, RecordingStatus
-from tasks.audio import RecordingReader, read_recording
+from tasks.audio.chunking import ChunkCutter, CutChunk
+from tasks.audio.decode import RecordingReader, read_recording
+from tasks.audio.detect import detection_with
+from tasks.audio.hashing import HashingReader, recording_id_of
+from tasks.audio.media import open_source, unreachable
 from tasks.chunk_batches import ChunkBatches
-from tasks.chunking import ChunkCutter, CutChunk
-from tasks.detect import detection_with
 from tasks.engine_set import EngineSet, load_engines
 from tasks.facts import ChunkWork, RecordingFacts, Row, speakers_in_chunk, speech_in_clip
-from tasks.hashing import HashingReader, recording_id_of
-from tasks.media import open_source, unreachable
-from tasks.plan import PlannedRecording, Shard, engines_needed, missing_stages, read_shard
-from tasks.recipes import RecipeBook, resolve_channel_mode
-from tasks.shards import MINUTE_MS
-from tasks.spec import RunSpec, archive_key
+from tasks.planning.plan import PlannedRecording, Shard, engines_needed, missing_stages, read_shard
+from tasks.planning.recipes import RecipeBook, resolve_channel_mode
+from tasks.planning.shards import MINUTE_MS
+from tasks.planning.spec import RunSpec, archive_key
 from tasks.stored_turns import stored_turns
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ import numpy as np
 
 from storage.errors import ConfigError
 from storage.records import SAMPLES_PER_MS, Clip, ClipContext, Segment, Span, Transcript, Word, duration_ms
-from tasks.chunking import clipped
-from tasks.coverage import SpanArray, cover
+from tasks.attribution.coverage import SpanArray, cover
+from tasks.audio.chunking import clipped
 
 FLAG = "second_try"
 """On the segments whose words were found this way."""

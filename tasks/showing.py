@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.catalog import open_catalog
-from tasks.shards import MINUTE_MS
+from tasks.planning.shards import MINUTE_MS
 
 
 def utterance_lines(lake_url: str, source: str, most: int) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Any
 from storage.catalog import open_catalog
 from storage.lake import Lake, LakeState, RunRecord
 from storage.store import public_url
-from tasks.plan import PlannedRecording, RunPlan, read_plan
-from tasks.shards import HOUR_MS, MINUTE_MS
-from tasks.spec import archive_key
+from tasks.planning.plan import PlannedRecording, RunPlan, read_plan
+from tasks.planning.shards import HOUR_MS, MINUTE_MS
+from tasks.planning.spec import archive_key
 
 _LATEST_RUNS = 5
 _FAILURE_COLUMNS = ("source", "stage", "error", "message", "is_transient")

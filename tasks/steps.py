@@ -27,7 +27,7 @@ from tasks.evaluation.gate import GateReport, Limits, broken
 from tasks.evaluation.report import evaluation_line, evaluation_page, gaps, scope_rows
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.linking.telling import link_page
-from tasks.publish import PublishReport, publish_lake
+from tasks.publishing.publish import PublishReport, publish_lake
 from tasks.retries import RETRY_DELAYS_S
 from tasks.run_shard import ShardReport
 from tasks.summary import MOST_ROWS, RunSummary, artifact_key, headline, markdown, recording_rows, standing_failures

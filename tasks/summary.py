@@ -11,10 +11,10 @@ from storage.catalog import open_catalog
 from storage.lake import Lake
 from storage.store import public_url
 from tasks.linking.lake import LinkReport
-from tasks.plan import RunPlan
-from tasks.publish import PublishReport
+from tasks.planning.plan import RunPlan
+from tasks.planning.shards import MINUTE_MS
+from tasks.publishing.publish import PublishReport
 from tasks.run_shard import ShardReport
-from tasks.shards import MINUTE_MS
 
 MOST_ROWS = 200
 """Rows of a table for people; the lake has the rest."""

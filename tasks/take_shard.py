@@ -7,10 +7,10 @@ import logging
 from storage.errors import WorkerDied
 from storage.lake import Lake, Sighting
 from tasks.facts import RecordingFacts
-from tasks.plan import RunPlan, read_plan
-from tasks.recipes import RecipeBook
+from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.recipes import RecipeBook
+from tasks.planning.spec import archive_key
 from tasks.run_shard import ShardReport, run_shard
-from tasks.spec import archive_key
 from tasks.workers import call_in_worker
 
 log = logging.getLogger(__name__)

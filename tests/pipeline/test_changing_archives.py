@@ -7,10 +7,10 @@ import pytest
 
 from storage.errors import UnreachableAudio
 from storage.lake import Lake
-from tasks.media import open_source
-from tasks.plan import plan_run, write_plan
+from tasks.audio.media import open_source
+from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.spec import EngineChoice
 from tasks.run_shard import run_shard
-from tasks.spec import EngineChoice
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 from tests.tones import spoken, tone_clip
 

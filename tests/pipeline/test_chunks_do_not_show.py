@@ -10,7 +10,7 @@ import pytest
 
 from storage.records import Turn
 from tasks.accounting import prove_coverage
-from tasks.chunking import ChunkOptions
+from tasks.audio.chunking import ChunkOptions
 from tests.diarization_error import error_time
 from tests.lakes import fake_spec, query, run_whole, write_wav
 from tests.tones import spoken, tone_clip

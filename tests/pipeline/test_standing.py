@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run, write_plan
 from tasks.run_shard import run_shard
 from tasks.standing import lake_status
 from tests.lakes import fake_spec, run_whole, write_archive

@@ -11,7 +11,7 @@ from storage.records import Chunk, ClipContext, Transcript
 from tasks.chunk_batches import ChunkBatches
 from tasks.engine_set import EngineSet
 from tasks.facts import ChunkWork, RecordingFacts
-from tasks.spec import EngineChoice, RunSpec
+from tasks.planning.spec import EngineChoice, RunSpec
 
 MINUTE_MS = 60_000
 SPEC = RunSpec(
