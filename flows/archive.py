@@ -19,7 +19,7 @@ from flows.settings import build_spec, load_settings
 from storage.errors import ShardsLost
 from tasks import steps
 from tasks.planning.plan import RunPlan, plan_run, read_plan
-from tasks.summary import RunSummary, archive_name, artifact_key, headline, plan_line, shard_title
+from tasks.reading.summary import RunSummary, archive_name, artifact_key, headline, plan_line, shard_title
 from tasks.workers import hear_our_loggers, open_workers
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan, write_plan
 from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
 from tasks.publishing.publish import PublishReport
-from tasks.run_shard import ShardReport
-from tasks.summary import RunSummary, standing_failures
+from tasks.reading.summary import RunSummary, standing_failures
+from tasks.stages.run_shard import ShardReport
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from tasks.engines.registry import KINDS, EngineKind
 from tasks.linking.local import LocalLinkOptions
 from tasks.linking.speakers import LinkOptions
 from tasks.planning.spec import EngineChoice, RunSpec
-from tasks.second_try import SecondTryOptions
+from tasks.stages.second_try import SecondTryOptions
 from tasks.threads import usable_cpus
 
 _DEFAULT_FILE = "voxlake.toml"

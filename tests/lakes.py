@@ -18,7 +18,7 @@ from tasks.linking.lake import LinkReport, link_lake
 from tasks.planning.plan import RunPlan, plan_run, write_plan
 from tasks.planning.spec import EngineChoice, RunSpec
 from tasks.publishing.publish import PublishReport, publish_lake
-from tasks.run_shard import ShardReport, run_shard
+from tasks.stages.run_shard import ShardReport, run_shard
 from tests.tones import spoken, tone_clip
 
 FAKE = EngineChoice(name="fake")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from storage.errors import EngineError
 from storage.records import Clip, Span
 from tasks.audio.chunking import Detect
-from tasks.calling import call_each, check_speech
 from tasks.engines.base import Detector
+from tasks.stages.calling import call_each, check_speech
 
 
 def detection_with(name: str, detector: Detector) -> Detect:

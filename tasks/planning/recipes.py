@@ -17,7 +17,7 @@ from tasks.planning.spec import RunSpec, to_plain
 _CUTTING_RULES = 1
 """Raised when ``tasks.audio.chunking`` cuts the same sound otherwise, or hears it otherwise."""
 _FINGERPRINT_RULES = 2
-"""Raised when ``tasks.fingerprint`` makes something else of the same turns."""
+"""Raised when ``tasks.stages.fingerprint`` makes something else of the same turns."""
 
 
 class RecipeBook:

@@ -19,7 +19,7 @@ from tasks.audio.chunking import ChunkOptions
 from tasks.engines.registry import EngineKind
 from tasks.linking.local import LocalLinkOptions
 from tasks.linking.speakers import LinkOptions
-from tasks.second_try import SecondTryOptions
+from tasks.stages.second_try import SecondTryOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from tasks.linking.lake import link_lake
 from tasks.planning.plan import plan_run, write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.publishing.publish import publish_lake
-from tasks.run_shard import run_shard
+from tasks.stages.run_shard import run_shard
 from tests.lakes import VOICES_HZ, conversation, fake_spec, query, run_whole, write_wav
 
 NAMES = ("a.wav", "b.wav", "box/a.wav", "c d.wav")

@@ -18,7 +18,7 @@ from tasks.people.forget import forget_speaker
 from tasks.planning.plan import plan_run, write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.publishing.publish import publish_lake
-from tasks.run_shard import run_shard
+from tasks.stages.run_shard import run_shard
 from tests.lakes import PASSING, conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 
 ADDING = LinkOptions(whole_below=1, most_growth=100.0)

@@ -30,7 +30,7 @@ from tasks.planning.plan import latest_plan, plan_run, write_plan
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import EngineChoice
 from tasks.publishing.select import select_recordings
-from tasks.run_shard import run_shard
+from tasks.stages.run_shard import run_shard
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 from tests.tones import spoken, tone_clip
 

@@ -13,7 +13,7 @@ from tasks.linking.lake import link_lake
 from tasks.planning.plan import plan_run, write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.publishing.publish import publish_lake
-from tasks.run_shard import run_shard
+from tasks.stages.run_shard import run_shard
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 from tests.tones import spoken, tone_clip
 

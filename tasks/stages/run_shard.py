@@ -28,14 +28,14 @@ from tasks.audio.decode import RecordingReader, read_recording
 from tasks.audio.detect import detection_with
 from tasks.audio.hashing import HashingReader, recording_id_of
 from tasks.audio.media import open_source, unreachable
-from tasks.chunk_batches import ChunkBatches
-from tasks.engine_set import EngineSet, load_engines
-from tasks.facts import ChunkWork, RecordingFacts, Row, speakers_in_chunk, speech_in_clip
 from tasks.planning.plan import PlannedRecording, Shard, engines_needed, missing_stages, read_shard
 from tasks.planning.recipes import RecipeBook, resolve_channel_mode
 from tasks.planning.shards import MINUTE_MS
 from tasks.planning.spec import RunSpec, archive_key
-from tasks.stored_turns import stored_turns
+from tasks.stages.chunk_batches import ChunkBatches
+from tasks.stages.engine_set import EngineSet, load_engines
+from tasks.stages.facts import ChunkWork, RecordingFacts, Row, speakers_in_chunk, speech_in_clip
+from tasks.stages.stored_turns import stored_turns
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from storage.errors import ConfigError, EngineError
 from storage.records import Chunk, ClipContext, Segment, Span, Transcript, Word
-from tasks.calling import check_transcript
 from tasks.engines.fake import FakeTranscriber
-from tasks.facts import ChunkWork, RecordingFacts
-from tasks.second_try import Excerpt, SecondTryOptions, with_found, wordless_excerpts
-from tasks.transcribe import transcribe_chunks
+from tasks.stages.calling import check_transcript
+from tasks.stages.facts import ChunkWork, RecordingFacts
+from tasks.stages.second_try import Excerpt, SecondTryOptions, with_found, wordless_excerpts
+from tasks.stages.transcribe import transcribe_chunks
 from tests.tones import spoken, tone_clip
 
 OPTIONS = SecondTryOptions(min_ms=1_000, margin_ms=500)

@@ -9,9 +9,9 @@ import numpy as np
 
 from storage.errors import EngineError
 from storage.records import SAMPLES_PER_MS, Clip, Diarization, Fingerprint, FloatArray, Span, Turn
-from tasks.calling import call_each, check_fingerprint
 from tasks.engines.base import Embedder
-from tasks.facts import ChunkWork
+from tasks.stages.calling import call_each, check_fingerprint
+from tasks.stages.facts import ChunkWork
 
 SHORTEST_SPEECH_MS = 500
 """Below this a fingerprint says more about the words than about the voice."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from storage.errors import EngineError
 from storage.records import Diarization
-from tasks.calling import call_each, check_diarization
 from tasks.engines.base import Diarizer
-from tasks.facts import ChunkWork
+from tasks.stages.calling import call_each, check_diarization
+from tasks.stages.facts import ChunkWork
 
 
 def diarize_chunks(name: str, diarizer: Diarizer, works: Sequence[ChunkWork]) -> list[Diarization | EngineError]:

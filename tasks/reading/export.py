@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from storage.errors import ConfigError
 from storage.formats import FORMATS
 from storage.store import Store
-from tasks.choose_recordings import RecordingFilter
-from tasks.documents import read_documents
+from tasks.reading.choose_recordings import RecordingFilter
+from tasks.reading.documents import read_documents
 
 _ALL = RecordingFilter()
 _WRITES_AT_ONCE = 8

@@ -7,7 +7,7 @@ from typing import Any
 
 from storage.lake import Lake, LakeState
 from storage.records import Diarization, Turn
-from tasks.facts import RecordingFacts
+from tasks.stages.facts import RecordingFacts
 
 
 def stored_turns(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from storage.errors import ConfigError, EngineBrokePromise, EngineError, EngineOutOfMemory
 from storage.records import Diarization, Segment, Transcript, Turn, Word
-from tasks.calling import call_each, check_diarization, check_fingerprint, check_transcript
+from tasks.stages.calling import call_each, check_diarization, check_fingerprint, check_transcript
 
 CLIP = np.zeros(16_000, np.float32)
 
@@ -89,7 +89,7 @@ def test_fingerprints_have_unit_length():
 
 def test_out_of_memory_gives_back_what_others_hold_and_tries_a_single_clip_again(monkeypatch):
     freed = []
-    monkeypatch.setattr("tasks.calling.free_memory", lambda: freed.append(1))
+    monkeypatch.setattr("tasks.stages.calling.free_memory", lambda: freed.append(1))
 
     def call(indices):
         if not freed:
@@ -101,7 +101,7 @@ def test_out_of_memory_gives_back_what_others_hold_and_tries_a_single_clip_again
 
 
 def test_a_clip_that_never_fits_fails_alone(monkeypatch):
-    monkeypatch.setattr("tasks.calling.free_memory", lambda: None)
+    monkeypatch.setattr("tasks.stages.calling.free_memory", lambda: None)
 
     def call(indices):
         if 2 in indices:

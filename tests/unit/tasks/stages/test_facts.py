@@ -1,7 +1,7 @@
 import pytest
 
 from storage.records import Chunk, SpeakerBounds
-from tasks.facts import speakers_in_chunk
+from tasks.stages.facts import speakers_in_chunk
 
 BOUNDS = SpeakerBounds(min_speakers=3, max_speakers=4)
 AT_MOST = SpeakerBounds(max_speakers=4)

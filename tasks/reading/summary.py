@@ -14,7 +14,7 @@ from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan
 from tasks.planning.shards import MINUTE_MS
 from tasks.publishing.publish import PublishReport
-from tasks.run_shard import ShardReport
+from tasks.stages.run_shard import ShardReport
 
 MOST_ROWS = 200
 """Rows of a table for people; the lake has the rest."""

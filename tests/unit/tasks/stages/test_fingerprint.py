@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from storage.records import Chunk, ClipContext, Diarization, Span, Turn
 from tasks.engines.fake import FakeEmbedder
-from tasks.facts import ChunkWork, RecordingFacts
-from tasks.fingerprint import choose_speech, clean_spans, fingerprint_chunks
+from tasks.stages.facts import ChunkWork, RecordingFacts
+from tasks.stages.fingerprint import choose_speech, clean_spans, fingerprint_chunks
 from tests.tones import spoken, tone_clip
 
 spans = st.tuples(st.integers(0, 60), st.integers(0, 20), st.sampled_from("ABC")).map(

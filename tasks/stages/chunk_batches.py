@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from storage.records import Diarization
-from tasks.diarize import diarize_chunks
-from tasks.engine_set import EngineSet
-from tasks.facts import ChunkWork, RecordingFacts, record_outcome
-from tasks.fingerprint import fingerprint_chunks
 from tasks.planning.shards import MINUTE_MS
 from tasks.planning.spec import RunSpec
-from tasks.transcribe import transcribe_chunks
+from tasks.stages.diarize import diarize_chunks
+from tasks.stages.engine_set import EngineSet
+from tasks.stages.facts import ChunkWork, RecordingFacts, record_outcome
+from tasks.stages.fingerprint import fingerprint_chunks
+from tasks.stages.transcribe import transcribe_chunks
 
 _BATCH_CLIPS = 256
 """Clips handed to an engine at once, however short."""

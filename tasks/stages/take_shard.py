@@ -6,11 +6,11 @@ import logging
 
 from storage.errors import WorkerDied
 from storage.lake import Lake, Sighting
-from tasks.facts import RecordingFacts
 from tasks.planning.plan import RunPlan, read_plan
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import archive_key
-from tasks.run_shard import ShardReport, run_shard
+from tasks.stages.facts import RecordingFacts
+from tasks.stages.run_shard import ShardReport, run_shard
 from tasks.workers import call_in_worker
 
 log = logging.getLogger(__name__)

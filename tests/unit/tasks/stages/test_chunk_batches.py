@@ -8,10 +8,10 @@ import pytest
 
 from storage.errors import ConfigError
 from storage.records import Chunk, ClipContext, Transcript
-from tasks.chunk_batches import ChunkBatches
-from tasks.engine_set import EngineSet
-from tasks.facts import ChunkWork, RecordingFacts
 from tasks.planning.spec import EngineChoice, RunSpec
+from tasks.stages.chunk_batches import ChunkBatches
+from tasks.stages.engine_set import EngineSet
+from tasks.stages.facts import ChunkWork, RecordingFacts
 
 MINUTE_MS = 60_000
 SPEC = RunSpec(
@@ -46,7 +46,7 @@ def batches(monkeypatch):
         made.seen.append([one.chunk.chunk_index for one in works])
         return [Transcript() for _ in works]
 
-    monkeypatch.setattr("tasks.chunk_batches.transcribe_chunks", transcribe)
+    monkeypatch.setattr("tasks.stages.chunk_batches.transcribe_chunks", transcribe)
     yield made
     made.release.set()
     made.close()
@@ -72,7 +72,7 @@ def test_a_long_chunk_is_a_batch_of_its_own(batches):
 
 
 def test_many_short_chunks_are_bounded_too(batches, monkeypatch):
-    monkeypatch.setattr("tasks.chunk_batches._BATCH_CLIPS", 3)
+    monkeypatch.setattr("tasks.stages.chunk_batches._BATCH_CLIPS", 3)
     batches.release.set()
     facts = recording()
     for index in range(7):
@@ -96,7 +96,7 @@ def test_an_engine_that_cannot_be_loaded_stops_the_caller(batches, monkeypatch):
     def broken(*_):
         raise ConfigError("engine", "no weights")
 
-    monkeypatch.setattr("tasks.chunk_batches.transcribe_chunks", broken)
+    monkeypatch.setattr("tasks.stages.chunk_batches.transcribe_chunks", broken)
     batches.add(work(recording(), 0))
     with pytest.raises(ConfigError, match="no weights"):
         batches.finish()

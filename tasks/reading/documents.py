@@ -11,7 +11,7 @@ from storage.catalog import open_catalog
 from storage.formats.document import Document, DocumentTurn, DocumentUtterance, DocumentWord
 from storage.lake import Lake, Part
 from storage.part_rows import rows_by_recording
-from tasks.choose_recordings import ChosenRecording, RecordingFilter, choose_recordings
+from tasks.reading.choose_recordings import ChosenRecording, RecordingFilter, choose_recordings
 
 Row = dict[str, Any]
 

@@ -19,7 +19,7 @@ from storage.errors import ConfigError
 from storage.lake import Lake
 from storage.store import public_url
 from tasks.planning.shards import HOUR_MS
-from tasks.standing import pending_recordings
+from tasks.reading.standing import pending_recordings
 
 ProblemKind = Literal[
     "gap", "overlap", "empty", "beyond_end", "partial", "unreadable", "unread", "pending", "unpublished"

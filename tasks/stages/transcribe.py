@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from storage.errors import EngineError
 from storage.records import Clip, ClipContext, Transcript
-from tasks.calling import call_each, check_transcript
 from tasks.engines.base import Transcriber
-from tasks.facts import ChunkWork
-from tasks.second_try import SecondTryOptions, with_found, wordless_excerpts
+from tasks.stages.calling import call_each, check_transcript
+from tasks.stages.facts import ChunkWork
+from tasks.stages.second_try import SecondTryOptions, with_found, wordless_excerpts
 
 log = logging.getLogger(__name__)
 
