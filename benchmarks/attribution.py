@@ -41,8 +41,8 @@ from benchmarks.reliability import DOUBT_COLUMNS, RELIABILITY_COLUMNS, reliabili
 from benchmarks.runs import Spent, timed
 from benchmarks.sounds import SAMPLES
 from benchmarks.spoken_words import Spoken, Wear, one_at_a_time, read_set, worn
-from tasks.attribute import AttributeOptions, attribute
-from tasks.columns import NOBODY, TurnTimes, WordTimes
+from tasks.attribution.attribute import AttributeOptions, attribute
+from tasks.attribution.columns import NOBODY, TurnTimes, WordTimes
 
 Table = TypeVar("Table", WordTimes, TurnTimes)
 

@@ -33,8 +33,8 @@ from benchmarks.scoring import on_one_clock
 from benchmarks.sounds import ENCODINGS, Pcm, write_recording
 from storage.formats.document import DocumentTurn, DocumentUtterance
 from storage.records import SAMPLES_PER_MS
-from tasks.audio import open_recording
-from tasks.channels import mix
+from tasks.audio.channels import mix
+from tasks.audio.decode import open_recording
 from tasks.evaluation.heard import Heard
 from tasks.evaluation.references import Reference
 from tasks.evaluation.words import found_words, reference_words, word_errors

@@ -25,7 +25,7 @@ from benchmarks.output import RATIO_COLUMNS, Row, add_json_option, add_repeats_o
 from benchmarks.runs import timed
 from benchmarks.sounds import ENCODINGS, repeated, sample_speech, write_recording
 from storage.records import SAMPLE_RATE_HZ
-from tasks.audio import open_recording
+from tasks.audio.decode import open_recording
 
 _GOAL = "≤ 1.1"
 

@@ -26,7 +26,7 @@ from benchmarks.runs import ONE_THREAD, peak_mib, timed
 from storage.lake import Lake, Part, Publication
 from storage.publishing import part_key, write_whole
 from storage.schemas import PARTS, table_of
-from tasks.export import export_lake
+from tasks.reading.export import export_lake
 
 _PER_PART = 200
 _WORDS_PER_UTTERANCE = 12

@@ -20,17 +20,17 @@ from benchmarks.accuracy import audio_and_truth, read_truth, truth_name
 from benchmarks.output import Row, add_json_option, report
 from storage.formats.document import DocumentUtterance
 from storage.records import Utterance
-from tasks.attribute import Attribution
-from tasks.audio import read_recording
-from tasks.chunking import ChunkCutter
-from tasks.columns import WordTexts, WordTimes
-from tasks.coverage import SpanArray
-from tasks.detect import detection_with
+from tasks.attribution.attribute import Attribution
+from tasks.attribution.columns import WordTexts, WordTimes
+from tasks.attribution.coverage import SpanArray
+from tasks.attribution.orthography import sentence_ends
+from tasks.attribution.suspect import flag_suspects
+from tasks.attribution.utterances import build_utterances
+from tasks.audio.chunking import ChunkCutter
+from tasks.audio.decode import read_recording
+from tasks.audio.detect import detection_with
+from tasks.audio.media import open_source
 from tasks.engines import registry
-from tasks.media import open_source
-from tasks.orthography import sentence_ends
-from tasks.suspect import flag_suspects
-from tasks.utterances import build_utterances
 
 _DETECTOR = "silero"
 _FLAGS = ("loop", "no_speech", "invented", "stretched", "fast")

@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.accuracy import audio_and_truth, run, truth_name
 from benchmarks.spoken_words import Spoken, turn_times
-from tasks.claims import claim, cut
-from tasks.columns import NOBODY, IntArray, TurnTimes
+from tasks.attribution.claims import claim, cut
+from tasks.attribution.columns import NOBODY, IntArray, TurnTimes
 
 
 class Heard(NamedTuple):

@@ -47,8 +47,8 @@ from tasks.evaluation.heard import Heard
 from tasks.evaluation.identity import Identity
 from tasks.evaluation.references import Reference
 from tasks.evaluation.sharing import shared_ms
-from tasks.fingerprint import SHORTEST_SPEECH_MS, choose_speech, clean_spans
 from tasks.linking.voices import IntArray, LabelColumns, normalised, prior_of
+from tasks.stages.fingerprint import SHORTEST_SPEECH_MS, choose_speech, clean_spans
 
 _COLUMNS = ("set", "linker", "DER %", "DER archive %", "B3 P", "B3 R", "B3 F1", "persons", "IDs")
 _MEAN = "mean"
@@ -240,7 +240,7 @@ def true_voices(archive: Path, truth: dict[str, Reference], profile: str, model:
         model: What its fingerprints carry as their model.
     """
     from flows.settings import build_spec, load_settings
-    from tasks.engine_set import EngineSet
+    from tasks.stages.engine_set import EngineSet
 
     with tempfile.TemporaryDirectory() as nowhere:
         spec = build_spec(load_settings(None, profile=profile), str(archive), nowhere)
@@ -268,7 +268,7 @@ def true_voices(archive: Path, truth: dict[str, Reference], profile: str, model:
 
 def _clips(archive: Path, truth: dict[str, Reference]) -> Iterator[tuple[str, Clip]]:
     """Yield the recordings of which the truth is known, one after the other."""
-    from tasks.audio import open_recording
+    from tasks.audio.decode import open_recording
 
     for path in sorted(path for path in archive.rglob("*") if path.is_file()):
         source = path.relative_to(archive).as_posix()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.spoken_words import Spoken, turn_times, word_times
-from tasks.orthography import sentence_ends
+from tasks.attribution.orthography import sentence_ends
 
 _WORD_MS = (60, 230)
 """Least length of a word, and the mean of what is added to it (exponential)."""

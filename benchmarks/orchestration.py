@@ -32,12 +32,12 @@ from benchmarks.output import RATIO_COLUMNS, Row, add_json_option, add_repeats_o
 from benchmarks.runs import ONE_THREAD, Spent, make_spec, prefect_server, timed_command, voxlake
 from storage.lake import Lake
 from storage.records import SAMPLES_PER_MS, Clip, ClipContext, Turn
-from tasks.audio import open_recording
-from tasks.chunking import ChunkCutter
-from tasks.discover import discover
-from tasks.engine_set import EngineSet
-from tasks.facts import speech_in_clip
-from tasks.fingerprint import SHORTEST_SPEECH_MS, choose_speech, clean_spans
+from tasks.audio.chunking import ChunkCutter
+from tasks.audio.decode import open_recording
+from tasks.planning.discover import discover
+from tasks.stages.engine_set import EngineSet
+from tasks.stages.facts import speech_in_clip
+from tasks.stages.fingerprint import SHORTEST_SPEECH_MS, choose_speech, clean_spans
 
 _DELAYS_MS = {"DETECTOR": 100, "TRANSCRIBER": 2_000, "DIARIZER": 750, "EMBEDDER": 75}
 """Sleep for each clip; two voices in each recording make that three seconds for a minute of sound."""

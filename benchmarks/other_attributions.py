@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.columns import NOBODY, IntArray, TurnTimes, WordTimes
+from tasks.attribution.columns import NOBODY, IntArray, TurnTimes, WordTimes
 
 _MOST_WORDS = 50
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from benchmarks.heard_turns import Heard
 from benchmarks.output import Row
 from benchmarks.spoken_words import Spoken
-from tasks.attribute import Attribution, attribute
-from tasks.columns import NOBODY, WordTexts
-from tasks.utterances import build_utterances
+from tasks.attribution.attribute import Attribution, attribute
+from tasks.attribution.columns import NOBODY, WordTexts
+from tasks.attribution.utterances import build_utterances
 
 RELIABILITY_COLUMNS = ("set", "turns", "told", "words", "mean told", "right", "gap", "calibration error")
 DOUBT_COLUMNS = (

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.spec import RunSpec
+from tasks.planning.spec import RunSpec
 from tasks.threads import limit_threads
 
 ONE_THREAD: dict[str, str] = dict(os.environ)

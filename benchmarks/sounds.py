@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.records import SAMPLE_RATE_HZ
-from tasks.audio import open_recording
+from tasks.audio.decode import open_recording
 
 Pcm = NDArray[np.int16]
 

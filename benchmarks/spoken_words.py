@@ -10,9 +10,9 @@ import numpy as np
 
 from benchmarks.accuracy import audio_and_truth, read_truth
 from storage.formats.document import DocumentUtterance
-from tasks.columns import IntArray, TurnTimes, WordTimes, sorted_unique
+from tasks.attribution.columns import IntArray, TurnTimes, WordTimes, sorted_unique
+from tasks.attribution.orthography import sentence_ends
 from tasks.evaluation.references import Reference
-from tasks.orthography import sentence_ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -25,10 +25,10 @@ from benchmarks.output import Row, add_json_option, report
 from benchmarks.runs import timed
 from benchmarks.sounds import ENCODINGS, repeated, sample_speech, write_recording
 from flows.local import run_planned
-from tasks.engine_set import load_engines
 from tasks.engines.registry import KINDS
-from tasks.plan import plan_run
-from tasks.summary import RunSummary
+from tasks.planning.plan import plan_run
+from tasks.reading.summary import RunSummary
+from tasks.stages.engine_set import load_engines
 from tasks.workers import open_workers
 
 _COLUMNS = ("what", "seconds", "speed", "GPU busy %", "slowest stage / whole", "goal")

@@ -20,10 +20,10 @@ from benchmarks.output import RATIO_COLUMNS, add_json_option, add_repeats_option
 from benchmarks.runs import children_cpu_s, make_spec, timed
 from benchmarks.sounds import SAMPLES
 from flows.local import run_planned
-from tasks.engine_set import load_engines
 from tasks.engines.registry import KINDS
-from tasks.plan import plan_run
-from tasks.spec import RunSpec
+from tasks.planning.plan import plan_run
+from tasks.planning.spec import RunSpec
+from tasks.stages.engine_set import load_engines
 from tasks.workers import WorkerPool, open_workers
 
 _GOAL = "≥ 1.7"

@@ -18,8 +18,8 @@ from flows.job import ShardFuture, Tell, run_job
 from flows.settings import build_spec, load_settings
 from storage.errors import ShardsLost
 from tasks import steps
-from tasks.plan import RunPlan, plan_run, read_plan
-from tasks.summary import RunSummary, archive_name, artifact_key, headline, plan_line, shard_title
+from tasks.planning.plan import RunPlan, plan_run, read_plan
+from tasks.reading.summary import RunSummary, archive_name, artifact_key, headline, plan_line, shard_title
 from tasks.workers import hear_our_loggers, open_workers
 
 log = logging.getLogger(__name__)

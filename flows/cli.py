@@ -68,7 +68,7 @@ def run(
         json: Print the summary as JSON, or as text; text on a terminal by default.
     """
     from flows.launch import launch
-    from tasks.summary import headline, summary_json
+    from tasks.reading.summary import headline, summary_json
 
     summary = launch(plan_with(options, archive, lake), is_local=local)
     if wants_json(json):
@@ -88,7 +88,7 @@ def plan(archive: str, lake: str, *, options: RunOptions = _DEFAULT_OPTIONS, jso
         options: How.
         json: Print JSON, or text; text on a terminal by default.
     """
-    from tasks.estimates import describe_plan
+    from tasks.planning.estimates import describe_plan
 
     described = describe_plan(plan_with(options, archive, lake))
     print_json(described) if wants_json(json) else print_pairs(described)
@@ -115,7 +115,7 @@ def status(
         return _DONE if show_coverage(lake, recording, json=json) else _SOME_FAILED
     if recording is not None:
         raise ConfigError("--recording", "says which coverage to prove", "give --coverage too")
-    from tasks.standing import lake_status
+    from tasks.reading.standing import lake_status
 
     found = lake_status(lake)
     if wants_json(json):

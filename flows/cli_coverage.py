@@ -13,7 +13,7 @@ def show_coverage(lake: str, recording: str | None, *, json: bool | None) -> boo
     Raises:
         ConfigError: there is no such lake or recording.
     """
-    from tasks.accounting import coverage_json, prove_coverage
+    from tasks.reading.accounting import coverage_json, prove_coverage
 
     proof = coverage_json(prove_coverage(lake, recording))
     if wants_json(json):

@@ -30,7 +30,7 @@ def demo(*, lake: str = "demo-lake") -> int:
         lake: Folder to write the lake to.
     """
     from flows.launch import launch
-    from tasks.summary import headline
+    from tasks.reading.summary import headline
 
     plan = plan_with(RunOptions(), str(_samples()), lake)
     summary = launch(plan, is_local=False)
@@ -54,8 +54,8 @@ def _samples() -> Path:
 
 
 def _show_transcript(lake: str) -> None:
-    from tasks.answers import query_lake
-    from tasks.showing import utterance_lines
+    from tasks.reading.answers import query_lake
+    from tasks.reading.showing import utterance_lines
 
     longest = query_lake(
         lake,
@@ -75,7 +75,7 @@ def _show_speakers(lake: str) -> None:
 
 
 def _show_query(lake: str, question: str, query: str) -> None:
-    from tasks.answers import query_lake
+    from tasks.reading.answers import query_lake
 
     answer = query_lake(lake, query)
     _say(f'\n{question}\n$ voxlake sql {lake} "{query}"')

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from tasks.choose_recordings import RecordingFilter
-    from tasks.plan import RunPlan
+    from tasks.planning.plan import RunPlan
+    from tasks.reading.choose_recordings import RecordingFilter
 
 Later = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]
@@ -87,8 +87,8 @@ def recording_filter(options: RecordingOptions, lake: str) -> RecordingFilter:
     Raises:
         ConfigError: a speaker is not in the lake, or a date is none.
     """
-    from tasks.choose_recordings import RecordingFilter
     from tasks.people.who import find_speaker
+    from tasks.reading.choose_recordings import RecordingFilter
 
     def listed(values: list[str] | None) -> tuple[str, ...] | None:
         return tuple(values) if values else None

@@ -29,7 +29,7 @@ def sql(
         format_name: How to give the answer; by default a table on a terminal, JSON elsewhere.
         out: File to write the answer to.
     """
-    from tasks.answers import query_lake, write_answer
+    from tasks.reading.answers import query_lake, write_answer
 
     answer = query_lake(lake, query)
     chosen = format_name or ("json" if wants_json(None) or out else "table")
@@ -57,7 +57,7 @@ def export(
         chosen: Which recordings.
         without_flags: Leave out utterances with any of these flags, separated by commas, such as `loop,fast`.
     """
-    from tasks.export import export_lake
+    from tasks.reading.export import export_lake
 
     flags = [flag.strip() for flag in without_flags.split(",") if flag.strip()]
     report = export_lake(lake, out, format_name, recording_filter(chosen, lake), without_flags=flags)

@@ -14,11 +14,11 @@ from storage.errors import ConfigError, PublicationRaced, VoxlakeError
 from storage.lake import Lake, RunRecord
 from storage.store import public_url
 from tasks.linking.lake import LinkReport
-from tasks.plan import RunPlan, write_plan
-from tasks.publish import PublishReport
-from tasks.run_shard import ShardReport
-from tasks.spec import RunSpec, archive_key, from_plain, to_plain
-from tasks.summary import RunSummary, standing_failures
+from tasks.planning.plan import RunPlan, write_plan
+from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
+from tasks.publishing.publish import PublishReport
+from tasks.reading.summary import RunSummary, standing_failures
+from tasks.stages.run_shard import ShardReport
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from prefect import flow
 from flows.job import kept_link, reduce_lake
 from tasks import steps
 from tasks.linking.lake import LinkReport
-from tasks.plan import latest_run_id
-from tasks.publish import PublishReport
+from tasks.planning.plan import latest_run_id
+from tasks.publishing.publish import PublishReport
 from tasks.workers import hear_our_loggers
 
 

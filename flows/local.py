@@ -9,13 +9,13 @@ from functools import partial
 
 from flows.job import Reduced, reduce_lake, run_job
 from tasks.linking.lake import LinkReport, link_lake
-from tasks.plan import RunPlan, latest_run_id, plan_run
-from tasks.publish import publish_lake
+from tasks.planning.plan import RunPlan, latest_run_id, plan_run
+from tasks.planning.spec import RunSpec
+from tasks.publishing.publish import publish_lake
+from tasks.reading.summary import RunSummary
 from tasks.retries import call_patiently
-from tasks.run_shard import ShardReport
-from tasks.spec import RunSpec
-from tasks.summary import RunSummary
-from tasks.take_shard import take_shard
+from tasks.stages.run_shard import ShardReport
+from tasks.stages.take_shard import take_shard
 from tasks.workers import open_workers
 
 log = logging.getLogger(__name__)

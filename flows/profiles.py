@@ -10,7 +10,7 @@ from storage.errors import ConfigError
 from tasks.engines import registry
 from tasks.engines.devices import n_cuda_devices
 from tasks.engines.registry import KINDS, EngineKind
-from tasks.spec import EngineChoice
+from tasks.planning.spec import EngineChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,15 +19,15 @@ from storage.errors import ConfigError
 from storage.lake import new_run_id
 from storage.records import ChannelMode
 from storage.store import public_url
-from tasks.attribute import AttributeOptions
-from tasks.chunking import ChunkOptions
-from tasks.cutting import CutOptions
+from tasks.attribution.attribute import AttributeOptions
+from tasks.attribution.cutting import CutOptions
+from tasks.audio.chunking import ChunkOptions
 from tasks.engines.devices import n_cuda_devices, pick_device
 from tasks.engines.registry import KINDS, EngineKind
 from tasks.linking.local import LocalLinkOptions
 from tasks.linking.speakers import LinkOptions
-from tasks.second_try import SecondTryOptions
-from tasks.spec import EngineChoice, RunSpec
+from tasks.planning.spec import EngineChoice, RunSpec
+from tasks.stages.second_try import SecondTryOptions
 from tasks.threads import usable_cpus
 
 _DEFAULT_FILE = "voxlake.toml"

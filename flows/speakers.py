@@ -11,7 +11,7 @@ from prefect import flow
 from flows.job import keep_link
 from tasks import steps
 from tasks.linking.lake import LinkReport
-from tasks.plan import latest_run_id
+from tasks.planning.plan import latest_run_id
 from tasks.workers import hear_our_loggers
 
 

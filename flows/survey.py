@@ -14,8 +14,8 @@ from tasks.engines import registry
 from tasks.engines.hub import locate
 from tasks.engines.registry import EngineKind
 from tasks.fetch import sources_of
+from tasks.planning.spec import EngineChoice
 from tasks.self_test import try_engine
-from tasks.spec import EngineChoice
 from tasks.threads import usable_cpus
 from tasks.workers import call_in_worker, open_workers
 

@@ -11,7 +11,7 @@ from tasks.engines import registry
 from tasks.engines.hub import HasWeights, WeightsSource, fetch, wanted_files
 from tasks.engines.registry import EngineKind
 from tasks.engines.weights_folder import VARIABLE
-from tasks.spec import EngineChoice
+from tasks.planning.spec import EngineChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from storage.records import Clip, ClipContext, Span, duration_ms
-from tasks.audio import open_recording
+from tasks.audio.decode import open_recording
 from tasks.engines import registry
 from tasks.engines.devices import pick_device
 from tasks.engines.registry import EngineKind

@@ -27,11 +27,19 @@ from tasks.evaluation.gate import GateReport, Limits, broken
 from tasks.evaluation.report import evaluation_line, evaluation_page, gaps, scope_rows
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.linking.telling import link_page
-from tasks.publish import PublishReport, publish_lake
+from tasks.publishing.publish import PublishReport, publish_lake
+from tasks.reading.summary import (
+    MOST_ROWS,
+    RunSummary,
+    artifact_key,
+    headline,
+    markdown,
+    recording_rows,
+    standing_failures,
+)
 from tasks.retries import RETRY_DELAYS_S
-from tasks.run_shard import ShardReport
-from tasks.summary import MOST_ROWS, RunSummary, artifact_key, headline, markdown, recording_rows, standing_failures
-from tasks.take_shard import take_shard
+from tasks.stages.run_shard import ShardReport
+from tasks.stages.take_shard import take_shard
 
 
 def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -8,7 +8,7 @@ from flows.settings import build_spec, load_settings
 from storage.lake import Lake
 from storage.records import Clip
 from storage.schemas import FACTS
-from tasks.spec import RunSpec
+from tasks.planning.spec import RunSpec
 from tests.lakes import lake_rows, write_wav
 from tests.tones import spoken, tone_clip
 

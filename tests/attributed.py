@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from tasks.attribute import REASONS, attribute
-from tasks.columns import TurnTimes, WordTimes
-from tasks.orthography import sentence_ends
+from tasks.attribution.attribute import REASONS, attribute
+from tasks.attribution.columns import TurnTimes, WordTimes
+from tasks.attribution.orthography import sentence_ends
 
 A, B, C = range(3)
 FOUR_WORDS = [(0, 400, "Nobody"), (400, 800, "ever"), (800, 1_000, "knows."), (1_000, 1_300, "Right")]

@@ -15,10 +15,10 @@ from storage.catalog import VIEWS, open_catalog
 from storage.lake import new_run_id
 from storage.records import Clip
 from tasks.linking.lake import LinkReport, link_lake
-from tasks.plan import RunPlan, plan_run, write_plan
-from tasks.publish import PublishReport, publish_lake
-from tasks.run_shard import ShardReport, run_shard
-from tasks.spec import EngineChoice, RunSpec
+from tasks.planning.plan import RunPlan, plan_run, write_plan
+from tasks.planning.spec import EngineChoice, RunSpec
+from tasks.publishing.publish import PublishReport, publish_lake
+from tasks.stages.run_shard import ShardReport, run_shard
 from tests.tones import spoken, tone_clip
 
 FAKE = EngineChoice(name="fake")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from tasks.orthography import stands_alone
+from tasks.attribution.orthography import stands_alone
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u0060\u00b4\u02b9\u2032", "'"))
 _INSIDE_WORDS = re.compile(r"(?<=[^\W_])'(?=[^\W_])|(?<=\d)[.,](?=\d)")

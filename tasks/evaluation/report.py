@@ -16,7 +16,7 @@ from storage.schemas import EVALUATION, table_of
 from storage.store import Store, absolute_url, json_bytes
 from tasks.evaluation.evaluate import Evaluation
 from tasks.evaluation.figures import Figure, Scope
-from tasks.shards import MINUTE_MS
+from tasks.planning.shards import MINUTE_MS
 
 Row = dict[str, Any]
 

@@ -18,7 +18,7 @@ from tasks.linking.local import LocalSpeakers
 from tasks.linking.published import PublishedLinks
 from tasks.linking.voices import IntArray
 from tasks.linking.whereabouts import all_voices
-from tasks.select import SelectedRecording
+from tasks.publishing.select import SelectedRecording
 
 _KEY_COLUMNS = ["recording_id", "channel", "chunk_index", "label"]
 

@@ -17,7 +17,6 @@ from storage.memory import write_memory
 from storage.publishing import index_tables, inputs_digest, write_whole
 from storage.records import SpeakerBounds
 from storage.schemas import SCHEMA_VERSION, WHOLES
-from tasks import rules
 from tasks.linking.addition import Additions
 from tasks.linking.constraints import SetAside
 from tasks.linking.decided import read_decided
@@ -26,9 +25,10 @@ from tasks.linking.outcome import Outcome
 from tasks.linking.published import PublishedLinks
 from tasks.linking.speaker_table import lineage_table, speaker_table
 from tasks.linking.whole import WholeLink
-from tasks.plan import RunPlan, read_plan
-from tasks.select import select_recordings
-from tasks.spec import to_plain
+from tasks.planning import rules
+from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.spec import to_plain
+from tasks.publishing.select import select_recordings
 
 Extent = Literal["whole", "addition"]
 

@@ -19,7 +19,7 @@ from tasks.opinions.pairs import SEE_LIST, find_recipe, pairs_to_compare, read_o
 from tasks.opinions.records import Comparison
 from tasks.opinions.turns import LabelledTurn, compare_turns
 from tasks.opinions.words import TimedWords, compare_words
-from tasks.publish_parts import split_by_recording
+from tasks.publishing.parts import split_by_recording
 
 Row = dict[str, Any]
 

@@ -13,10 +13,10 @@ from itertools import groupby, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.attribution.orthography import join_words
 from tasks.evaluation.normalise import plain_words
 from tasks.opinions.edits import IntArray, aligned
 from tasks.opinions.records import Comparison, Disagreement
-from tasks.orthography import join_words
 
 _PAUSE_MS = 500
 """Where nobody has a word for so long, both may be cut."""

@@ -17,16 +17,16 @@ from storage.errors import ConfigError, EngineError, RecordingError
 from storage.lake import Lake
 from storage.records import SAMPLES_PER_MS, Clip
 from storage.store import absolute_url, public_url
-from tasks.audio import open_recording
-from tasks.calling import call_each, check_fingerprint
-from tasks.chunking import ChunkCutter, CutChunk
-from tasks.detect import detection_with
-from tasks.engine_set import EngineSet
-from tasks.fingerprint import choose_speech
+from tasks.audio.chunking import ChunkCutter, CutChunk
+from tasks.audio.decode import open_recording
+from tasks.audio.detect import detection_with
 from tasks.people.who import KnownSpeakers, known_speakers
-from tasks.plan import latest_plan
-from tasks.recipes import RecipeBook
-from tasks.spec import RunSpec
+from tasks.planning.plan import latest_plan
+from tasks.planning.recipes import RecipeBook
+from tasks.planning.spec import RunSpec
+from tasks.stages.calling import call_each, check_fingerprint
+from tasks.stages.engine_set import EngineSet
+from tasks.stages.fingerprint import choose_speech
 
 SHORTEST_SPEECH_MS = 2_000
 """Speech that a clip must have to say how somebody sounds."""

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tasks.attribute import AttributeOptions
+from tasks.attribution.attribute import AttributeOptions
+from tasks.attribution.speaker_confidence import FOLLOWED, OUTSIDE
+from tasks.attribution.utterances import UNCERTAIN_BELOW
 from tasks.engines.registry import names
-from tasks.speaker_confidence import FOLLOWED, OUTSIDE
-from tasks.utterances import UNCERTAIN_BELOW
 from tests.docs.blocks import ROOT
 
 PAGE = (ROOT / "docs" / "confidence.md").read_text()

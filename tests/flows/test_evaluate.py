@@ -4,7 +4,7 @@ import pytest
 
 from flows.local import run_local
 from storage.errors import LimitsBroken
-from tasks.export import export_lake
+from tasks.reading.export import export_lake
 from tests.archives import fake_spec, write_archive
 from tests.flow_runs import artifacts
 

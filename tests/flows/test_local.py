@@ -8,7 +8,7 @@ from flows.job import installed_versions
 from flows.local import run_local
 from storage.errors import ConfigError
 from storage.lake import Lake
-from tasks.plan import plan_run
+from tasks.planning.plan import plan_run
 from tests.archives import committed_facts, conversation, fake_spec, n_commits, published_rows, write_archive
 from tests.lakes import write_wav
 from tests.tones import spoken, tone_clip

@@ -83,7 +83,7 @@ def test_same_rows_with_the_temporary_server(archive, local_lake, tmp_path):
 
 
 def test_a_lost_shard_fails_the_run_and_no_other_shard(archive, local_lake, tmp_path, transcribe, monkeypatch):
-    monkeypatch.setattr("tasks.take_shard.run_shard", lose_the_first_shard)
+    monkeypatch.setattr("tasks.stages.take_shard.run_shard", lose_the_first_shard)
     lake = tmp_path / "lake"
     state, names, _ = transcribe(archive, lake)
     assert state.is_failed()
@@ -99,7 +99,7 @@ def test_a_lost_shard_fails_the_run_and_no_other_shard(archive, local_lake, tmp_
 
 def lose_the_first_shard(lake, run_id, shard_index):
     """Stand in for run_shard, in the worker."""
-    from tasks.run_shard import run_shard
+    from tasks.stages.run_shard import run_shard
 
     if shard_index == 0:
         raise StorageError("lake", "is gone", "bring it back")

@@ -14,11 +14,11 @@ from flows.cli import status
 from storage.errors import ConfigError
 from storage.lake import Lake, RunRecord
 from storage.schemas import PARTS
-from tasks.accounting import coverage_json, prove_coverage
-from tasks.chunking import ChunkOptions
-from tasks.plan import plan_run, write_plan
-from tasks.run_shard import run_shard
-from tasks.spec import EngineChoice
+from tasks.audio.chunking import ChunkOptions
+from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.spec import EngineChoice
+from tasks.reading.accounting import coverage_json, prove_coverage
+from tasks.stages.run_shard import run_shard
 from tests.lakes import conversation, fake_spec, query, run_whole, write_archive, write_wav
 from tests.tones import spoken, tone_clip
 

@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from storage.lake import Lake
 from tasks.linking.lake import link_lake
-from tasks.plan import plan_run, write_plan
-from tasks.publish import publish_lake
-from tasks.run_shard import run_shard
-from tasks.spec import EngineChoice
+from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.spec import EngineChoice
+from tasks.publishing.publish import publish_lake
+from tasks.stages.run_shard import run_shard
 from tests.lakes import VOICES_HZ, conversation, fake_spec, query, run_whole, write_wav
 
 NAMES = ("a.wav", "b.wav", "box/a.wav", "c d.wav")

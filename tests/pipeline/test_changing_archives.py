@@ -7,10 +7,10 @@ import pytest
 
 from storage.errors import UnreachableAudio
 from storage.lake import Lake
-from tasks.media import open_source
-from tasks.plan import plan_run, write_plan
-from tasks.run_shard import run_shard
-from tasks.spec import EngineChoice
+from tasks.audio.media import open_source
+from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.spec import EngineChoice
+from tasks.stages.run_shard import run_shard
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 from tests.tones import spoken, tone_clip
 
@@ -41,7 +41,7 @@ def out_of_reach(monkeypatch, *names):
             raise UnreachableAudio(source, "may not be read", "allow reading it")
         return open_source(archive, source, **options)
 
-    monkeypatch.setattr("tasks.run_shard.open_source", open_some)
+    monkeypatch.setattr("tasks.stages.run_shard.open_source", open_some)
 
 
 def test_a_renamed_recording_is_shown_by_the_name_it_has(archive, lake):
@@ -189,7 +189,7 @@ def test_equal_bytes_are_decoded_once(tmp_path, lake, monkeypatch):
     decoded = []
     honest = run_shard.__globals__["read_recording"]
     monkeypatch.setattr(
-        "tasks.run_shard.read_recording", lambda reader, source: decoded.append(source) or honest(reader, source)
+        "tasks.stages.run_shard.read_recording", lambda reader, source: decoded.append(source) or honest(reader, source)
     )
     run_whole(fake_spec(tmp_path / "archive", lake))
     assert decoded == ["copy 0.wav"]

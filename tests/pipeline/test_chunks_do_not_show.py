@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 from storage.records import Turn
-from tasks.accounting import prove_coverage
-from tasks.chunking import ChunkOptions
+from tasks.audio.chunking import ChunkOptions
+from tasks.reading.accounting import prove_coverage
 from tests.diarization_error import error_time
 from tests.lakes import fake_spec, query, run_whole, write_wav
 from tests.tones import spoken, tone_clip

@@ -15,7 +15,7 @@ from storage.errors import ConfigError
 from storage.schemas import EVALUATION
 from tasks.evaluation.evaluate import evaluate_lake
 from tasks.evaluation.report import evaluation_page
-from tasks.export import export_lake
+from tasks.reading.export import export_lake
 from tests.lakes import conversation, fake_spec, query, run_whole, write_wav
 
 MANIFEST = "source,collection\ncalls/one.wav,calls\ncalls/two.wav,calls\n"

@@ -13,9 +13,9 @@ from flows.cli import app
 from storage.errors import ConfigError, SchemaMismatch, StorageError
 from storage.lake import Lake, RunRecord
 from storage.part_rows import rows_by_recording
-from tasks.choose_recordings import RecordingFilter, choose_recordings
-from tasks.documents import read_documents
-from tasks.export import export_lake
+from tasks.reading.choose_recordings import RecordingFilter, choose_recordings
+from tasks.reading.documents import read_documents
+from tasks.reading.export import export_lake
 from tests.lakes import conversation, fake_spec, query, run_whole, write_wav
 
 MANIFEST = """\
@@ -128,7 +128,7 @@ def test_utterances_with_flags_are_left_out_and_counted(lake, monkeypatch, tmp_p
                     row["flags"] = [["fast", "loop"], ["other"]][row["utterance_index"] % 2]
             yield recording_id, rows
 
-    monkeypatch.setattr("tasks.documents.rows_by_recording", flagged)
+    monkeypatch.setattr("tasks.reading.documents.rows_by_recording", flagged)
     for one in read_documents(str(lake), without_flags=["loop", "absent"]):
         kept = [u for index, u in enumerate(whole[one.path].utterances) if index % 2]
         assert [u.words for u in one.document.utterances] == [u.words for u in kept]

@@ -15,10 +15,10 @@ from tasks.linking.lake import link_lake
 from tasks.linking.speakers import LinkOptions
 from tasks.people.decide import forbid_speakers, merge_speakers, split_speaker, undo_decision
 from tasks.people.forget import forget_speaker
-from tasks.plan import plan_run, write_plan
-from tasks.publish import publish_lake
-from tasks.run_shard import run_shard
-from tasks.spec import EngineChoice
+from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.spec import EngineChoice
+from tasks.publishing.publish import publish_lake
+from tasks.stages.run_shard import run_shard
 from tests.lakes import PASSING, conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 
 ADDING = LinkOptions(whole_below=1, most_growth=100.0)

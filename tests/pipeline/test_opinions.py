@@ -9,11 +9,11 @@ import pytest
 from flows.cli import app
 from storage.errors import ConfigError
 from storage.lake import Lake
-from tasks.chunking import ChunkOptions
+from tasks.audio.chunking import ChunkOptions
 from tasks.opinions.choose import choose_recipes, recipe_rows, take_choices_back
 from tasks.opinions.compare import compare_lake, totals
-from tasks.plan import plan_run
-from tasks.spec import EngineChoice
+from tasks.planning.plan import plan_run
+from tasks.planning.spec import EngineChoice
 from tests.lakes import conversation, fake_spec, query, run_whole, write_wav
 
 BRITISH = EngineChoice(name="fake", options={"accent": "ish"})
@@ -85,7 +85,7 @@ def test_what_was_not_written_down_is_not_made_up(made, lake, monkeypatch):
     store = Lake(lake).store
     for name in store.list("recipes"):
         store.delete(f"recipes/{name}")
-    monkeypatch.setattr("tasks.plan.write_cards", lambda lake, cards: None)
+    monkeypatch.setattr("tasks.planning.plan.write_cards", lambda lake, cards: None)
     published(made, lake, collection="again")
     assert {(row["engine"], row["options"], row["given"]) for row in recipe_rows(lake)} == {(None, None, None)}
     assert len(compare_lake(lake, BOTH)) == 4, "there is but one way to cut these recordings"

@@ -16,7 +16,7 @@ from storage.enrolled import enrolled_voices, read_clips
 from storage.errors import ConfigError
 from storage.lake import Lake
 from storage.schemas import FACTS, WHOLES, table_of
-from tasks.chunking import ChunkOptions
+from tasks.audio.chunking import ChunkOptions
 from tasks.linking.decided import read_decided
 from tasks.linking.forgotten import erase_forgotten
 from tasks.people.changes import changed_speakers, published_speakers
@@ -26,11 +26,11 @@ from tasks.people.forget import forget_speaker
 from tasks.people.lists import decision_rows, name_person, speaker_rows
 from tasks.people.show import show_speaker
 from tasks.people.who import find_speaker, known_speakers
-from tasks.plan import latest_plan, plan_run, write_plan
-from tasks.recipes import RecipeBook
-from tasks.run_shard import run_shard
-from tasks.select import select_recordings
-from tasks.spec import EngineChoice
+from tasks.planning.plan import latest_plan, plan_run, write_plan
+from tasks.planning.recipes import RecipeBook
+from tasks.planning.spec import EngineChoice
+from tasks.publishing.select import select_recordings
+from tasks.stages.run_shard import run_shard
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 from tests.tones import spoken, tone_clip
 

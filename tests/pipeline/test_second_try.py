@@ -1,9 +1,9 @@
 """A recogniser that misses a region gets a second chance at it, and coverage tells what came of that."""
 
-from tasks.accounting import prove_coverage
-from tasks.chunking import ChunkOptions
-from tasks.second_try import SecondTryOptions
-from tasks.spec import EngineChoice
+from tasks.audio.chunking import ChunkOptions
+from tasks.planning.spec import EngineChoice
+from tasks.reading.accounting import prove_coverage
+from tasks.stages.second_try import SecondTryOptions
 from tests.lakes import fake_spec, lake_rows, query, run_whole, write_wav
 from tests.tones import spoken, tone_clip
 

@@ -1,8 +1,8 @@
 import pytest
 
-from tasks.plan import plan_run, write_plan
-from tasks.run_shard import run_shard
-from tasks.standing import lake_status
+from tasks.planning.plan import plan_run, write_plan
+from tasks.reading.standing import lake_status
+from tasks.stages.run_shard import run_shard
 from tests.lakes import fake_spec, run_whole, write_archive
 
 

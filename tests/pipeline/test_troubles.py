@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from storage.records import Diarization
-from tasks.chunking import ChunkOptions
+from tasks.audio.chunking import ChunkOptions
 from tasks.engines.fake import FakeDiarizer, FakeEmbedder
-from tasks.spec import EngineChoice
+from tasks.planning.spec import EngineChoice
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 from tests.tones import spoken, tone_clip
 
@@ -131,7 +131,7 @@ def test_what_a_diarizer_says_of_itself_stands_on_its_turns(archive, lake, monke
 def test_fingerprints_of_a_renamed_recording_come_from_its_stored_turns(archive, lake, monkeypatch):
     run_whole(fake_spec(archive, lake))
     (archive / "rec 1.wav").rename(archive / "renamed.wav")
-    monkeypatch.setattr("tasks.recipes._FINGERPRINT_RULES", 99)
+    monkeypatch.setattr("tasks.planning.recipes._FINGERPRINT_RULES", 99)
     run_whole(fake_spec(archive, lake))
     assert query(lake, "SELECT count(*) FROM words WHERE speaker_id IS NULL") == [(0,)]
 

@@ -8,12 +8,12 @@ import pytest
 from storage.errors import PublicationRaced
 from storage.lake import Lake
 from storage.records import SpeakerBounds
-from tasks.chunking import ChunkOptions
+from tasks.audio.chunking import ChunkOptions
 from tasks.linking.lake import link_lake
-from tasks.plan import plan_run, write_plan
-from tasks.publish import publish_lake
-from tasks.run_shard import run_shard
-from tasks.spec import EngineChoice
+from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.spec import EngineChoice
+from tasks.publishing.publish import publish_lake
+from tasks.stages.run_shard import run_shard
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 from tests.tones import spoken, tone_clip
 
@@ -128,7 +128,7 @@ def test_another_clustering_threshold_runs_only_the_reduce(archive, lake):
 def test_other_rules_run_only_the_reduce(archive, lake, monkeypatch, rules):
     run_whole(fake_spec(archive, lake))
     before = lake_rows(lake)
-    monkeypatch.setattr(f"tasks.rules.{rules}", 99)
+    monkeypatch.setattr(f"tasks.planning.rules.{rules}", 99)
     again = run_whole(fake_spec(archive, lake))
     assert not again.plan.is_current
     assert again.plan.shards == ()
@@ -139,7 +139,7 @@ def test_other_rules_run_only_the_reduce(archive, lake, monkeypatch, rules):
 def test_new_fingerprints_come_from_the_turns_that_stand(archive, lake, monkeypatch):
     run_whole(fake_spec(archive, lake))
     before = lake_rows(lake)
-    monkeypatch.setattr("tasks.recipes._FINGERPRINT_RULES", 99)
+    monkeypatch.setattr("tasks.planning.recipes._FINGERPRINT_RULES", 99)
     second = run_whole(fake_spec(archive, lake))
     stages = {stage for shard in second.plan.shards for one in shard.recordings for stage in one.stages}
     assert stages == {"fingerprint"}
@@ -318,7 +318,7 @@ def test_what_cannot_be_listed_is_a_failure_until_it_is_gone(archive, lake, tmp_
 def test_new_words_and_new_fingerprints_at_once(archive, lake, monkeypatch):
     run_whole(fake_spec(archive, lake))
     n_words = query(lake, "SELECT count(*) FROM words")
-    monkeypatch.setattr("tasks.recipes._FINGERPRINT_RULES", 99)
+    monkeypatch.setattr("tasks.planning.recipes._FINGERPRINT_RULES", 99)
     other = EngineChoice(name="fake", options={"accent": "y"})
     second = run_whole(fake_spec(archive, lake, transcriber=other))
     stages = {one.stages for shard in second.plan.shards for one in shard.recordings}
@@ -327,7 +327,7 @@ def test_new_words_and_new_fingerprints_at_once(archive, lake, monkeypatch):
 
 
 def test_whatever_a_decoder_raises_is_one_failure(archive, lake, monkeypatch):
-    from tasks.audio import RecordingReader
+    from tasks.audio.decode import RecordingReader
 
     sound = RecordingReader.blocks
 

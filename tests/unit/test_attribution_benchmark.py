@@ -15,7 +15,7 @@ from benchmarks.reliability import ranges, reliability
 from benchmarks.sounds import SAMPLES
 from benchmarks.spoken_words import Wear, one_at_a_time, read_set, turn_times, word_times, worn
 from benchmarks.word_confidence import spoken
-from tasks.columns import NOBODY
+from tasks.attribution.columns import NOBODY
 
 A, B, C = range(3)
 

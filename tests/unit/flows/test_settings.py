@@ -7,8 +7,8 @@ import pytest
 from flows.profiles import PROFILES, resolve_profile
 from flows.settings import build_spec, load_settings
 from storage.errors import ConfigError, EngineUnavailable
-from tasks.chunking import ChunkOptions
-from tasks.spec import RunSpec, from_plain, to_plain
+from tasks.audio.chunking import ChunkOptions
+from tasks.planning.spec import RunSpec, from_plain, to_plain
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""From words and turns to utterances: who said what, how sure that is, what is suspect, what is missing."""

@@ -1,0 +1,1 @@
+"""From a stranger's file to samples, and to chunks of them."""

@@ -1,0 +1,302 @@
+"""Plan a run: what the archive holds, what the lake already knows, and shards of what is left to do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from storage.choices import choice_ids, published_choice_ids
+from storage.decisions import event_ids
+from storage.errors import ConfigError, RecordingError
+from storage.lake import Lake, LakeState
+from storage.publishing import inputs_digest, is_mirrored
+from storage.recipe_cards import write_cards
+from storage.recipes import REJECTED, STAGES, Stage
+from storage.records import SourceHints, SourceObject
+from storage.store import absolute_url, json_bytes, public_url
+from tasks.audio.probe import probe
+from tasks.engines.registry import EngineKind
+from tasks.planning import rules
+from tasks.planning.discover import discover
+from tasks.planning.listing_problems import ListingProblem, commit_problems, listing_problem
+from tasks.planning.manifest import find_manifest, read_manifest
+from tasks.planning.recipes import RecipeBook
+from tasks.planning.shards import MINUTE_MS, choose_shard_ms, duplicate_key, group_shards
+from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
+
+_NO_HINTS = SourceHints()
+_PROBES_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRecording:
+    """One object of the archive and what is still to be done with it."""
+
+    obj: SourceObject
+    hints: SourceHints
+    recording_id: str | None
+    """Known where the lake has read these very bytes before."""
+    stages: tuple[Stage, ...]
+    """What is missing; all of them where the bytes are not known yet."""
+    hash_first: bool
+    """Its size is that of other bytes, so its hash decides whether it has to be decoded at all."""
+    duration_ms: int
+    """What its header claims; 0 where it does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Recordings scheduled and retried together."""
+
+    recordings: tuple[PlannedRecording, ...]
+
+    @property
+    def audio_ms(self) -> int:
+        """Audio in the shard, as headers claim it."""
+        return sum(recording.duration_ms for recording in self.recordings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSource:
+    """An object of the archive as this run saw it, done or not."""
+
+    obj: SourceObject
+    hints: SourceHints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """All that the steps of one run need to know; written to the lake once, read by every worker."""
+
+    spec: RunSpec
+    shards: tuple[Shard, ...]
+    listed: tuple[ListedSource, ...]
+    problems: tuple[ListingProblem, ...]
+    n_ignored: int
+    """Files of the archive that are no recordings by their names."""
+    basis: str
+    """Digest of the listing, the hints and the recipes: equal basis, equal lake."""
+    is_current: bool
+    """Whether the lake already is what this run would make of it."""
+
+    @property
+    def n_pending(self) -> int:
+        """Recordings with something left to do."""
+        return sum(len(shard.recordings) for shard in self.shards)
+
+    @property
+    def audio_ms(self) -> int:
+        """Audio left to do, as headers claim it."""
+        return sum(shard.audio_ms for shard in self.shards)
+
+
+def plan_run(spec: RunSpec) -> RunPlan:
+    """Return the plan of a run; reads the listing, the manifest and the headers of what is new, writes nothing.
+
+    Raises:
+        ConfigError: archive, manifest, lake or an engine cannot be used.
+    """
+    spec = replace(spec, archive=absolute_url(spec.archive), lake=absolute_url(spec.lake))
+    _refuse_secrets(spec)
+    recipes = RecipeBook(spec)
+    listing = discover(spec.archive)
+    manifest_url = spec.manifest or find_manifest(spec.archive)
+    hints = read_manifest(manifest_url) if manifest_url else {}
+    spec = replace(spec, manifest=public_url(spec.manifest) if spec.manifest else None)
+    listed = tuple(
+        ListedSource(obj=obj, hints=_with_collection(hints.get(obj.source, _NO_HINTS), spec)) for obj in listing.objects
+    )
+    lake = Lake(spec.lake)
+    problems = tuple(listing_problem(error) for error in listing.problems)
+    state = lake.state()
+    retried = _failed_recordings(lake, state) if spec.retry_failed else frozenset()
+    pending = _probe_all(spec.archive, _pending(spec, listed, state, recipes, retried))
+    basis = _basis(spec, listed, problems, recipes)
+    published = state.publication.bases.get(archive_key(spec)) if state.publication else None
+    return RunPlan(
+        spec=spec,
+        shards=_shards(spec, pending),
+        listed=listed,
+        problems=problems,
+        n_ignored=listing.n_ignored,
+        basis=basis,
+        is_current=not pending and published == basis and _is_published(lake, state),
+    )
+
+
+def write_plan(plan: RunPlan) -> None:
+    """Write the plan where the run's workers find it, what its recipes stand for, and what was met while listing."""
+    lake = Lake(plan.spec.lake)
+    lake.store.put_json(f"plans/{plan.spec.run_id}.json", to_plain(plan))
+    recipes = RecipeBook(plan.spec)
+    for source in plan.listed:
+        recipes.of(source.hints)
+    write_cards(lake, recipes.cards())
+    if plan.problems and not plan.is_current:
+        commit_problems(lake, plan.spec, plan.problems)
+
+
+def read_plan(lake: str, run_id: str) -> RunPlan:
+    """Return a run's plan."""
+    plan: RunPlan = from_plain(RunPlan, Lake(lake).store.read_json(f"plans/{run_id}.json"))
+    return plan
+
+
+def latest_run_id(lake: str) -> str:
+    """Return the run whose plan is the latest in the lake.
+
+    Raises:
+        ConfigError: no run has planned anything there.
+    """
+    names = Lake(lake).store.list("plans")
+    if not names:
+        raise ConfigError(f"lake {public_url(lake)!r}", "holds no plan", "fill it with: voxlake run ARCHIVE LAKE")
+    return names[-1].removesuffix(".json")
+
+
+def latest_plan(lake: str) -> RunPlan:
+    """Return the latest plan in the lake; raises as ``latest_run_id``."""
+    return read_plan(lake, latest_run_id(lake))
+
+
+def read_shard(lake: str, run_id: str, shard_index: int) -> tuple[RunSpec, Shard]:
+    """Return one shard of a run's plan, and what the run is asked to do, without decoding the other shards."""
+    plain = Lake(lake).store.read_json(f"plans/{run_id}.json")
+    return from_plain(RunSpec, plain["spec"]), from_plain(Shard, plain["shards"][shard_index])
+
+
+def engines_needed(shards: Sequence[Shard]) -> list[EngineKind]:
+    """Return the engines that shards will load; reading a recording always takes the detector."""
+    stages = {stage for shard in shards for recording in shard.recordings for stage in recording.stages}
+    of_stage: dict[Stage, EngineKind] = {
+        "probe": "detector",
+        "transcribe": "transcriber",
+        "diarize": "diarizer",
+        "fingerprint": "embedder",
+    }
+    return [kind for stage, kind in of_stage.items() if stage in stages or (stages and stage == "probe")]
+
+
+def _refuse_secrets(spec: RunSpec) -> None:
+    """Keep credentials out of plans, which the lake keeps; those of a manifest are left out, no worker needs them."""
+    for url in (spec.archive, spec.lake):
+        if public_url(url) != url:
+            raise ConfigError(
+                f"address {public_url(url)!r}",
+                "carries credentials or a query",
+                "give credentials in the environment that your storage reads",
+            )
+
+
+def _is_published(lake: Lake, state: LakeState) -> bool:
+    publication = state.publication
+    return (
+        publication is not None
+        and "cards" in publication.wholes  # 0.3 did not write down what recipes stand for
+        and not state.has_unpublished_commits
+        and event_ids(lake) == frozenset(lake.whole(publication, "decided")["decision_id"].to_pylist())
+        and choice_ids(lake) == published_choice_ids(lake, publication)
+        and is_mirrored(lake, publication)
+    )
+
+
+def reduce_options(spec: RunSpec) -> tuple[object, ...]:
+    """Return the options that decide what is made of the facts."""
+    return spec.local_linking, spec.linking, spec.attribution, spec.utterances
+
+
+def _with_collection(hints: SourceHints, spec: RunSpec) -> SourceHints:
+    return hints if hints.collection or not spec.collection else replace(hints, collection=spec.collection)
+
+
+def _pending(
+    spec: RunSpec,
+    listed: Sequence[ListedSource],
+    state: LakeState,
+    recipes: RecipeBook,
+    retried: frozenset[str],
+) -> list[PlannedRecording]:
+    archive = archive_key(spec)
+    sizes: dict[int, int] = {}
+    for sighting in state.sightings.values():
+        sizes[sighting.size_bytes] = sizes.get(sighting.size_bytes, 0) + 1
+    pending = []
+    for source in listed:
+        known = state.sightings.get((archive, source.obj.source))
+        same = known and (known.size_bytes, known.mark) == (source.obj.size_bytes, source.obj.mark)
+        recording_id = known.recording_id if known and same else None
+        stages: tuple[Stage, ...] = STAGES
+        if recording_id and recording_id not in retried:
+            stages = missing_stages(recording_id, recipes.of(source.hints), state)
+        if stages:
+            pending.append(
+                PlannedRecording(
+                    obj=source.obj,
+                    hints=source.hints,
+                    recording_id=recording_id,
+                    stages=stages,
+                    hash_first=source.obj.size_bytes in sizes,
+                    duration_ms=0,
+                )
+            )
+            sizes[source.obj.size_bytes] = sizes.get(source.obj.size_bytes, 0) + 1
+    return pending
+
+
+def missing_stages(recording_id: str, recipes: Mapping[Stage, str], state: LakeState) -> tuple[Stage, ...]:
+    """Return the stages that the lake has no facts of under these recipes."""
+    if (recording_id, REJECTED, recipes["probe"]) in state.done:
+        return ()
+    return tuple(stage for stage in STAGES if (recording_id, stage, recipes[stage]) not in state.done)
+
+
+def _failed_recordings(lake: Lake, state: LakeState) -> frozenset[str]:
+    failures = lake.whole(state.publication, "failures")["recording_id"].to_pylist()
+    return frozenset(recording_id for recording_id in failures if recording_id)
+
+
+def _probe_all(archive: str, pending: Sequence[PlannedRecording]) -> list[PlannedRecording]:
+    def with_duration(recording: PlannedRecording) -> PlannedRecording:
+        try:
+            header = probe(archive, recording.obj)
+        except RecordingError:
+            return recording  # the shard meets the same error and records it
+        return replace(recording, duration_ms=header.duration_ms or 0)
+
+    with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:
+        return list(pool.map(with_duration, pending))
+
+
+def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, ...]:
+    total_ms = sum(recording.duration_ms for recording in pending)
+    chosen_ms = int(spec.shard_minutes * MINUTE_MS) if spec.shard_minutes else choose_shard_ms(total_ms, spec.workers)
+    groups = group_shards(
+        pending,
+        [recording.duration_ms for recording in pending],
+        [duplicate_key(recording.obj) for recording in pending],
+        chosen_ms,
+    )
+    return tuple(Shard(recordings=tuple(group)) for group in groups)
+
+
+def _basis(
+    spec: RunSpec, listed: Sequence[ListedSource], problems: Sequence[ListingProblem], recipes: RecipeBook
+) -> str:
+    options = [to_plain(option) for option in reduce_options(spec)]
+    reduce = inputs_digest([rules.LINK_RULES, rules.PUBLISH_RULES, options])
+    digest = hashlib.sha256()
+    digest.update(json_bytes([recipes.identities(), to_plain(problems)]))
+    plain_hints: dict[SourceHints, str] = {}
+    for source in listed:
+        if source.hints not in plain_hints:
+            plain_hints[source.hints] = repr([to_plain(source.hints), sorted(recipes.of(source.hints).items())])
+        digest.update(repr((source.obj.source, source.obj.size_bytes, source.obj.mark)).encode())
+        digest.update(plain_hints[source.hints].encode())
+    return f"{reduce}-{digest.hexdigest()[:16]}"
+
+
+def has_same_reduce(basis: str, other: str) -> bool:
+    """Return whether two runs make the same of the same facts, by their bases."""
+    return basis.partition("-")[0] == other.partition("-")[0]

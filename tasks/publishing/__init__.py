@@ -1,0 +1,1 @@
+"""From facts and links to the tables that people query."""

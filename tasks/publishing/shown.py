@@ -1,0 +1,93 @@
+"""Everything small that a publication is made from: what is shown, under which names, in which part."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from storage.lake import Lake, LakeState
+from storage.publishing import inputs_digest
+from storage.schemas import WHOLES
+from tasks.attribution.attribute_recording import LabelKey, RecordingSpeakers
+from tasks.linking.lake import LinkReport
+from tasks.planning.plan import RunPlan
+from tasks.publishing.failures import present_sources, standing_failures
+from tasks.publishing.select import SelectedRecording
+
+Row = dict[str, Any]
+
+_PART_RECORDINGS = 200
+_PART_MS = 50 * 3_600_000
+
+
+class Shown:
+    """Read once, before anything is written."""
+
+    def __init__(
+        self, lake: Lake, state: LakeState, plan: RunPlan, selected: Sequence[SelectedRecording], link: LinkReport
+    ) -> None:
+        """Read what was linked, what failed, and where each recording belongs."""
+        self.run_id = plan.spec.run_id
+        self.selected = {one.recording_id: one for one in selected}
+        self.speakers = _speakers_by_recording(lake, link)
+        self.failures = standing_failures(lake, state, plan, self.selected)
+        self.failures_of: dict[str, list[Row]] = defaultdict(list)
+        for row in self.failures:
+            if row["recording_id"]:
+                self.failures_of[row["recording_id"]].append(row)
+        keys = [key for one in selected for key in one.keys("probe")]
+        recordings = lake.facts("recordings", state, keys).to_pylist()
+        self.recordings: dict[str, Row] = {row["recording_id"]: row for row in recordings}
+        self.part_of = self._assign_parts(lake, state)
+
+    def members(self) -> dict[str, list[SelectedRecording]]:
+        """Return the recordings of each part."""
+        members: dict[str, list[SelectedRecording]] = defaultdict(list)
+        for recording_id, one in self.selected.items():
+            members[self.part_of[recording_id]].append(one)
+        return dict(sorted(members.items()))
+
+    def speakers_of(self, recording_id: str) -> RecordingSpeakers:
+        """Return who the labels of a recording are."""
+        return self.speakers.get(recording_id, RecordingSpeakers(of_label={}, speaker_id={}))
+
+    def n_failed_sources(self, state: LakeState, plan: RunPlan) -> int:
+        """Return how many of the sources that the run met stand as failed, under whatever name that was."""
+        failed = {row["recording_id"] for row in self.failures if row["recording_id"]}
+        nameless = {(row["archive"], row["source"]) for row in self.failures if not row["recording_id"]}
+        seen = {key: state.sightings[key].recording_id for key in present_sources(plan) if key in state.sightings}
+        return sum(recording_id in failed or key in nameless for key, recording_id in seen.items())
+
+    def _assign_parts(self, lake: Lake, state: LakeState) -> dict[str, str]:
+        """Return each recording's part: the one it had, or a new one shared with other new recordings."""
+        known = lake.whole(state.publication, "selected").select(["recording_id", "part_id"]).to_pydict()
+        part_of = dict(zip(known["recording_id"], known["part_id"], strict=True))
+        group: list[str] = []
+        group_ms = 0
+        for recording_id in sorted(self.selected.keys() - part_of.keys()):
+            duration_ms = self.recordings.get(recording_id, {}).get("duration_ms") or 0
+            if group and (len(group) == _PART_RECORDINGS or group_ms + duration_ms > _PART_MS):
+                part_of |= _new_part(group)
+                group, group_ms = [], 0
+            group.append(recording_id)
+            group_ms += duration_ms
+        return part_of | _new_part(group)
+
+
+def _new_part(recording_ids: Sequence[str]) -> dict[str, str]:
+    part_id = inputs_digest(list(recording_ids))[:12]
+    return dict.fromkeys(recording_ids, part_id)
+
+
+def _speakers_by_recording(lake: Lake, link: LinkReport) -> dict[str, RecordingSpeakers]:
+    labels: dict[str, dict[LabelKey, str]] = defaultdict(dict)
+    for row in lake.store.read_table(link.wholes["local_speakers"], WHOLES["local_speakers"]).to_pylist():
+        labels[row["recording_id"]][row["channel"], row["chunk_index"], row["label"]] = row["local_speaker"]
+    ids: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for row in lake.store.read_table(link.wholes["links"], WHOLES["links"]).to_pylist():
+        ids[row["recording_id"]][row["local_speaker"]] = row["speaker_id"]
+    return {
+        recording_id: RecordingSpeakers(of_label=of_label, speaker_id=ids[recording_id])
+        for recording_id, of_label in labels.items()
+    }

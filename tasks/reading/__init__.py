@@ -1,0 +1,1 @@
+"""What people read of a lake: how it stands, answers, texts, summaries."""

@@ -1,0 +1,1 @@
+"""From chunks to facts: the stages that run engines, a shard at a time."""

@@ -1,0 +1,62 @@
+"""Take a shard in a worker process; a recording that kills its worker costs only itself."""
+
+from __future__ import annotations
+
+import logging
+
+from storage.errors import WorkerDied
+from storage.lake import Lake, Sighting
+from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.recipes import RecipeBook
+from tasks.planning.spec import archive_key
+from tasks.stages.facts import RecordingFacts
+from tasks.stages.run_shard import ShardReport, run_shard
+from tasks.workers import call_in_worker
+
+log = logging.getLogger(__name__)
+
+
+def take_shard(lake_url: str, run_id: str, shard_index: int) -> ShardReport:
+    """Process one shard in a free worker; if the worker dies, its recordings one at a time.
+
+    A recording that kills a worker of its own is committed as a failure, which the next run tries again: it may be
+    the recording (a fault in a library), or the machine (memory ran out).
+
+    Raises: as ``run_shard``.
+    """
+    try:
+        return call_in_worker(run_shard, lake_url, run_id, shard_index)
+    except WorkerDied as death:
+        log.warning("%s: %s; the recordings of its shard are taken one at a time", death.subject, death.problem)
+    plan = read_plan(lake_url, run_id)
+    report = ShardReport()
+    for number in range(len(plan.shards[shard_index].recordings)):
+        try:
+            report += call_in_worker(run_shard, lake_url, run_id, shard_index, number)
+        except WorkerDied as death:
+            report += _commit_loss(plan, shard_index, number, death)
+    return report
+
+
+def _commit_loss(plan: RunPlan, shard_index: int, number: int, death: WorkerDied) -> ShardReport:
+    """Leave the reason where the recording's facts would be."""
+    planned = plan.shards[shard_index].recordings[number]
+    facts = RecordingFacts(
+        archive=archive_key(plan.spec),
+        source=planned.obj.source,
+        stages=planned.stages,
+        recipes=RecipeBook(plan.spec).of(planned.hints),
+    )
+    facts.add_failure(planned.stages[0], death)
+    sighting = Sighting(
+        archive=facts.archive,
+        source=facts.source,
+        size_bytes=planned.obj.size_bytes,
+        mark=planned.obj.mark,
+        recording_id=planned.recording_id,
+        at=plan.spec.started_at,
+    )
+    rows = {"failures": facts.finished(planned.recording_id, plan.spec.run_id)["failures"]}
+    Lake(plan.spec.lake).write_commit(plan.spec.run_id, rows, [], [sighting])
+    log.error("%s: %s", facts.source, death.problem)
+    return ShardReport(n_recordings=1, n_failures=1)
