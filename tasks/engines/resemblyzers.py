@@ -31,7 +31,7 @@ from tasks.engines.speech_edges import tightened
 from tasks.engines.weights import weights_digest
 
 _NAME: Final = "resemblyzer"
-_DIARIZER_REVISION: Final = 2
+_DIARIZER_REVISION: Final = 3
 _EMBEDDER_REVISION: Final = 1
 _MS_PER_FRAME: Final = 1000 // ge2e.FRAMES_PER_SECOND
 _WINDOW_MS: Final = ge2e.WINDOW_FRAMES * _MS_PER_FRAME

@@ -27,6 +27,12 @@ _SURELY_ONE_VOICE: Final = 0.28
 _ALIKE: Final = 0.9
 """Likeness from which two groups are one person. Much lower joins strangers in one room, which nothing later can undo;
 higher makes two of a person who sounds different in a short turn."""
+_ALIKE_SCRAP: Final = 0.85
+"""The same where one of the two may be a scrap of the other. The longer a clip, the more scraps of the same few voices
+there are, and the surer it is how those sound."""
+_SCRAP: Final = 5.0
+_WELL_KNOWN: Final = 10.0
+"""A scrap has so many times less speech than the other, and the other so many windows of it."""
 _FEWEST_VECTORS: Final = 4
 """A group of fewer is a cough, a laugh or two people at once, not a voice."""
 _CHANGE_MID_SPEECH: Final = 0.4
@@ -162,12 +168,22 @@ def _joined(vectors: Scores, labels: Labels, lag: int, fewest: int, most: int) -
     voices = np.arange(len(members))
     while voices.max() + 1 > fewest:
         parts = _members(voices)
-        likeness = _likeness(parts @ sums, parts @ windows, cohesion)
-        one, other = np.unravel_index(int(likeness.argmax()), likeness.shape)
-        if likeness[one, other] < _ALIKE and len(parts) <= most:
+        over_bar = _likeness(parts @ sums, parts @ windows, cohesion) - _bar(parts @ windows)
+        one, other = np.unravel_index(int(over_bar.argmax()), over_bar.shape)
+        if over_bar[one, other] < 0 and len(parts) <= most:
             break
         voices = _compact(np.where(voices == one, other, voices))
     return voices[labels]
+
+
+def _bar(windows: Scores) -> Scores:
+    """Return the likeness from which two voices are one, shape ``(voices, voices)``.
+
+    Args:
+        windows: how many windows of different sound are in each, shape ``(voices,)``.
+    """
+    more, less = (of.outer(windows, windows) for of in (np.maximum, np.minimum))
+    return np.where((more >= _WELL_KNOWN) & (more >= _SCRAP * less), _ALIKE_SCRAP, _ALIKE)
 
 
 def _likeness(sums: Scores, windows: Scores, cohesion: float) -> Scores:

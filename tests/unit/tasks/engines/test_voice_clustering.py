@@ -45,6 +45,22 @@ def test_one_person_is_one_voice(n_windows, seed):
     assert set(group_voices(vectors, pauses(vectors), LAG, ANYBODY)) == {0}
 
 
+def two_alike(n_windows, n_others, seed, likeness=0.875, noise=0.5):
+    """Windows of a voice, and of another of that likeness."""
+    rng = np.random.default_rng(seed)
+    one, across = np.linalg.qr(rng.standard_normal((256, 2)))[0].T
+    other = likeness * one + np.sqrt(1 - likeness**2) * across
+    clean = np.repeat([one, other, one], [n_windows, n_others, n_windows], axis=0)
+    return np.stack([unit(row + noise * unit(rng.standard_normal(256))) for row in clean]).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_scrap_of_a_well_known_voice_is_that_voice_where_as_much_speech_would_be_another(seed):
+    scrap, other = two_alike(150, 12, seed), two_alike(150, 150, seed)
+    assert set(group_voices(scrap, pauses(scrap), 1, ANYBODY)) == {0}
+    assert set(group_voices(other, pauses(other), 1, ANYBODY)) == {0, 1}
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("noise", [0.5, 0.75])
 @pytest.mark.parametrize(
