@@ -3,6 +3,7 @@
 # ruff: noqa: E402 - libraries read these variables when they are imported, so the variables come first
 
 import atexit
+import logging
 import os
 import shutil
 import tempfile
@@ -31,6 +32,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from storage.records import Clip
+from tasks.workers import OUR_LOGGERS
 from tests.tones import spoken, tone_clip
 
 # The machines that run the tests are shared, so slowness is no failure.
@@ -38,6 +40,17 @@ _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=50, **_PATIENT)
 settings.register_profile("ci", max_examples=500, derandomize=True, **_PATIENT)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture
+def our_logs(caplog):
+    """Our own log records, also after Prefect has taken our loggers for itself."""
+    loggers = [logging.getLogger(name) for name in OUR_LOGGERS]
+    for logger in loggers:
+        logger.addHandler(caplog.handler)
+    yield caplog
+    for logger in loggers:
+        logger.removeHandler(caplog.handler)
 
 
 @pytest.fixture(scope="session")

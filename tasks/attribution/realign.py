@@ -94,9 +94,12 @@ def _sentences(start_ms: IntArray, end_ms: IntArray, ends_sentence: BoolArray, p
 
 
 def _pauses(start_ms: IntArray, end_ms: IntArray, sentence: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the time from each word to the one before and to the one after; nothing is near beyond its sentence."""
+    """Return the time from each word to the one before and to the one after; nothing is near beyond its sentence.
+
+    Words that overlap have no pause between them, and are no nearer for it.
+    """
     far = np.array([np.iinfo(np.int64).max // 2])
-    between = np.where(sentence[1:] == sentence[:-1], start_ms[1:] - end_ms[:-1], far)
+    between = np.where(sentence[1:] == sentence[:-1], np.maximum(start_ms[1:] - end_ms[:-1], 0), far)
     return np.concatenate([far[: len(sentence)], between]), np.concatenate([between, far[: len(sentence)]])
 
 

@@ -82,10 +82,10 @@ def test_a_killed_worker_loses_its_call_and_nothing_else():
         assert call_in_worker(os.getpid) != pid
 
 
-def test_what_workers_log_is_logged_here(caplog):
-    with caplog.at_level(logging.INFO), open_workers(1, 1):
+def test_what_workers_log_is_logged_here(our_logs):
+    with our_logs.at_level(logging.INFO), open_workers(1, 1):
         call_in_worker(logging.getLogger("tasks.test").info, "heard %d", 7)
-    assert "heard 7" in caplog.text
+    assert "heard 7" in our_logs.text
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")

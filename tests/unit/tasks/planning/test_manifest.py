@@ -152,10 +152,10 @@ def test_errors_of_json_lines_name_the_line(tmp_path):
         read(tmp_path, "[1]\n", "jsonl")
 
 
-def test_unknown_columns_are_ignored_with_a_warning(tmp_path, caplog):
-    with caplog.at_level(logging.WARNING):
+def test_unknown_columns_are_ignored_with_a_warning(tmp_path, our_logs):
+    with our_logs.at_level(logging.WARNING):
         assert read(tmp_path, "source,shelf,box\na.wav,1,2\n") == {"a.wav": SourceHints()}
-    assert "ignored the columns box, shelf" in caplog.text
+    assert "ignored the columns box, shelf" in our_logs.text
 
 
 def test_a_missing_manifest_is_invalid(tmp_path):

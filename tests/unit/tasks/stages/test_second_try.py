@@ -158,7 +158,7 @@ def test_nothing_is_heard_again_where_nothing_is_missing_or_nobody_wants_it():
     assert (content.calls, deaf.calls, len(found.words)) == ([1], [1], 8)
 
 
-def test_what_fails_the_second_time_leaves_what_the_first_time_found(caplog):
+def test_what_fails_the_second_time_leaves_what_the_first_time_found(our_logs):
     class Moody(FakeTranscriber):
         def transcribe(self, clips, contexts):
             if any(len(clip) < 10_000 * 16 for clip in clips):
@@ -169,7 +169,7 @@ def test_what_fails_the_second_time_leaves_what_the_first_time_found(caplog):
     (found,) = transcribe_chunks("fake", engine, [work(tone_clip(20_000, SOUNDS), SPEECH)], OPTIONS)
     assert [segment.flags for segment in found.segments] == [()]
     assert len(found.words) == 8
-    assert "no short clips" in caplog.text
+    assert "no short clips" in our_logs.text
 
 
 def test_a_chunk_that_failed_is_not_heard_again():
