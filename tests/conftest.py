@@ -44,11 +44,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 @pytest.fixture
 def our_logs(caplog):
-    """Our own log records, also after Prefect has taken our loggers for itself."""
+    """Our own log records, also after Prefect has taken our loggers for itself, and others have silenced all handlers."""
     loggers = [logging.getLogger(name) for name in OUR_LOGGERS]
     for logger in loggers:
         logger.addHandler(caplog.handler)
-    yield caplog
+    with caplog.at_level(logging.INFO):
+        yield caplog
     for logger in loggers:
         logger.removeHandler(caplog.handler)
 
