@@ -44,7 +44,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 @pytest.fixture
 def our_logs(caplog):
-    """Our own log records, also after Prefect has taken our loggers for itself, and others have silenced all handlers."""
+    """Our own log records, also after Prefect has taken our loggers and other libraries have silenced every handler."""
     loggers = [logging.getLogger(name) for name in OUR_LOGGERS]
     for logger in loggers:
         logger.addHandler(caplog.handler)
