@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from storage.formats.document import DocumentTurn
-from storage.records import Span, seconds_from_ms
+from storage.records import Span
+from tasks.engines.turn_scores import ScoredPiece, count_jaccard_errors, count_turn_errors
 from tasks.evaluation.counts import JaccardErrors, TurnErrors
 from tasks.evaluation.identity import best_mapping
 from tasks.evaluation.libraries import quiet
@@ -50,18 +50,14 @@ def turn_errors(
     true, heard = within(reference, scored), within(each_once(found), scored)
     person_of = best_mapping(speaker_time(true, heard).pairs)
     named = [replace(turn, speaker=person_of.get(str(turn.speaker), f"{_NOBODY} {turn.speaker}")) for turn in heard]
+    pieces = (ScoredPiece(span, within(true, [span]), within(named, [span])) for span in _pieces(regions))
     with quiet():
-        from pyannote.metrics.identification import IdentificationErrorRate
-
-        metric = IdentificationErrorRate()
-        for piece in _pieces(regions):
-            metric(_annotation(within(true, [piece])), _annotation(within(named, [piece])), uem=_timeline(piece))
-    counted = metric[:]
+        counted = count_turn_errors(pieces)
     return TurnErrors(
-        missed_ms=round(counted["missed detection"] * 1000),
-        false_ms=round(counted["false alarm"] * 1000),
-        confused_ms=round(counted["confusion"] * 1000),
-        speech_ms=round(counted["total"] * 1000),
+        missed_ms=round(counted.missed * 1000),
+        false_ms=round(counted.false * 1000),
+        confused_ms=round(counted.confused * 1000),
+        speech_ms=round(counted.total * 1000),
     )
 
 
@@ -69,32 +65,14 @@ def jaccard_errors(
     reference: Sequence[DocumentTurn], found: Sequence[DocumentTurn], regions: Sequence[Span]
 ) -> JaccardErrors:
     """Return the Jaccard errors of the reference's speakers under the best mapping, without collar."""
-    sides = (within(each_once(side), regions) for side in (reference, found))
+    everything = Span(start_ms=0, end_ms=regions[-1].end_ms if regions else 0)
+    piece = ScoredPiece(everything, within(each_once(reference), regions), within(each_once(found), regions))
     with quiet():
-        from pyannote.metrics.diarization import JaccardErrorRate
-
-        everything = Span(start_ms=0, end_ms=regions[-1].end_ms if regions else 0)
-        counted = JaccardErrorRate()(*map(_annotation, sides), uem=_timeline(everything), detailed=True)
-    return JaccardErrors(errors=counted["speaker error"], n_speakers=round(counted["speaker count"]))
+        errors, n_speakers = count_jaccard_errors(piece)
+    return JaccardErrors(errors=errors, n_speakers=n_speakers)
 
 
 def _pieces(regions: Sequence[Span]) -> Iterator[Span]:
     end_ms = regions[-1].end_ms if regions else 0
     for start_ms in range(0, end_ms, _PIECE_MS):
         yield Span(start_ms=start_ms, end_ms=min(start_ms + _PIECE_MS, end_ms))
-
-
-def _timeline(span: Span) -> Any:
-    from pyannote.core import Segment, Timeline
-
-    return Timeline([Segment(seconds_from_ms(span.start_ms), seconds_from_ms(span.end_ms))])
-
-
-def _annotation(turns: Sequence[DocumentTurn]) -> Any:
-    from pyannote.core import Annotation, Segment
-
-    annotation = Annotation()
-    for track, turn in enumerate(turns):
-        span = Segment(seconds_from_ms(turn.start_ms), seconds_from_ms(turn.end_ms))
-        annotation[span, track] = str(turn.speaker)
-    return annotation
