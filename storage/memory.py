@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from storage.errors import SchemaMismatch
 from storage.lake import Lake, Publication
 from storage.publishing import write_whole
 from storage.schemas import MEMORY
@@ -20,10 +21,13 @@ def write_memory(lake: Lake, tables: Mapping[str, pa.Table]) -> dict[str, str]:
 
 
 def read_memory(lake: Lake, publication: Publication | None) -> dict[str, pa.Table] | None:
-    """Return the tables of a publication; None where there are none, or not any more."""
+    """Return the tables of a publication; None where there are none, not any more, or those of another version."""
     if publication is None or not MEMORY.keys() <= publication.wholes.keys():
         return None
     keys = {table: publication.wholes[table] for table in MEMORY}
     if not all(lake.store.exists(key) for key in keys.values()):
         return None
-    return {table: lake.store.read_table(key, MEMORY[table]) for table, key in keys.items()}
+    try:
+        return {table: lake.store.read_table(key, MEMORY[table]) for table, key in keys.items()}
+    except SchemaMismatch:
+        return None

@@ -288,7 +288,7 @@ MEMORY: Mapping[str, pa.Schema] = {
         ("n_voices", pa.int64()),
         ("mean", pa.list_(pa.float32())),
         ("room", pa.float64()),
-        ("crowd", pa.list_(pa.float32())),
+        ("cohort", pa.list_(pa.float32())),
         ("offset", pa.float64()),
         ("dimensions", pa.float64()),
         ("noise", pa.float64()),

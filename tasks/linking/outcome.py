@@ -124,7 +124,7 @@ def memory_tables(
             "n_voices": n_voices,
             "mean": space.mean.tolist(),
             "room": space.room,
-            "crowd": space.crowd.ravel(),
+            "cohort": space.cohort.ravel(),
             "offset": scale.offset,
             "dimensions": scale.dimensions,
             "noise": space.noise,
@@ -156,7 +156,7 @@ def remembered(space: pa.Table, voices: pa.Table) -> tuple[VoiceSpace, KnownGrou
         VoiceSpace(
             mean=np.array(row["mean"], np.float32),
             room=row["room"],
-            crowd=np.array(row["crowd"], np.float32).reshape(-1, dim),
+            cohort=np.array(row["cohort"], np.float32).reshape(-1, dim),
             scale=VoiceScale(offset=row["offset"], dimensions=row["dimensions"]),
             noise=row["noise"],
             returning=row["returning"],

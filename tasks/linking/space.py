@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,7 +38,7 @@ _SPACING = (1, 7, 61, 331, 1_009, 2_003)
 _LEAST_DIMENSIONS, _MOST_DIMENSIONS = 5.0, 1_000.0
 _MOST_ROOM = 0.6
 _BLOCK_ROWS = 4_096
-_CROWD = 100
+_COHORT = 100
 """So many people of an archive tell what is around a voice."""
 _OWN = 2
 """Nearest people that are not counted as being around a voice: it may be one of them, or of two that are one."""
@@ -60,7 +60,7 @@ class VoiceSpace:
     """Of cosines in this space."""
     noise: float
     """Variance of a voice of quality 1, that of persons being 1."""
-    crowd: FloatArray
+    cohort: FloatArray
     """People of the archive, unit rows without mean and room, shape ``(n_people, dim)``; none where few are known."""
     returning: float = 0.5
     """Share of voices that are heard again, in (0, 1)."""
@@ -74,7 +74,7 @@ class VoiceSpace:
         return same_nats - math.log(self.returning / (1 - self.returning))
 
     def project(self, vectors: FloatArray, recording: IntArray) -> FloatArray:
-        """Return unit vectors of this space; a vector that nothing tells apart from mean, room and crowd is 0.
+        """Return unit vectors of this space; a vector that nothing tells apart from mean, room and cohort is 0.
 
         Args:
             vectors: Finite unit rows, shape ``(n, dim)``; all voices of a recording together, for they tell its room.
@@ -87,14 +87,14 @@ class VoiceSpace:
         rooms = (sums_by(recording, rows, count) * (known / voices)[:, None]).astype(np.float32)
         rows -= rooms[recording]
         alone = np.nan_to_num(normalised(rows), copy=False, nan=0.0)
-        return _less_crowd(alone, self.crowd) if len(self.crowd) else alone
+        return _less_cohort(alone, self.cohort)
 
 
 def prior_space(dim: int, prior: VoicePrior) -> VoiceSpace:
     """Return the space in which nothing is taken out, and what the prior says of it."""
     scale = VoiceScale(offset=prior.strangers, dimensions=prior.dimensions)
     nothing, nobody = np.zeros(dim, np.float32), np.empty((0, dim), np.float32)
-    return VoiceSpace(mean=nothing, room=0.0, crowd=nobody, scale=scale, noise=_prior_noise(prior))
+    return VoiceSpace(mean=nothing, room=0.0, cohort=nobody, scale=scale, noise=_prior_noise(prior))
 
 
 def fit_space(
@@ -117,29 +117,31 @@ def fit_space(
     left = prior.centred(share)
     room = _room_share(normalised(vectors - mean), recording, people, left)
     nobody = np.empty((0, vectors.shape[1]), np.float32)
-    bare = VoiceSpace(mean=mean, room=room, crowd=nobody, scale=VoiceScale(offset=0.0, dimensions=1.0), noise=1.0)
+    bare = VoiceSpace(mean=mean, room=room, cohort=nobody, scale=VoiceScale(offset=0.0, dimensions=1.0), noise=1.0)
     rows = bare.project(vectors, recording)
-    crowd = _crowd(rows, people, n_people)
-    rows = replace(bare, crowd=crowd).project(vectors, recording)
+    cohort = _cohort(rows, people, n_people)
+    rows = _less_cohort(rows, cohort)
     scale = _scale(_stranger_cosines(rows, recording, people), n_people, left)
     noise = _noise(rows, quality, recording, people, scale, left)
-    return VoiceSpace(mean=mean, room=room, crowd=crowd, scale=scale, noise=noise)
+    return VoiceSpace(mean=mean, room=room, cohort=cohort, scale=scale, noise=noise)
 
 
-def _crowd(rows: FloatArray, people: IntArray, n_people: int) -> FloatArray:
+def _cohort(rows: FloatArray, people: IntArray, n_people: int) -> FloatArray:
     """Return the voices of people drawn evenly from all, nobody where there are too few to be around anybody."""
     if n_people < _OWN * _AROUND:
         return rows[:0]
-    drawn = np.unique(np.linspace(0, n_people - 1, min(n_people, _CROWD)).astype(np.int64))
+    drawn = np.unique(np.linspace(0, n_people - 1, min(n_people, _COHORT)).astype(np.int64))
     return normalised(sums_by(people, rows, n_people)[drawn])
 
 
-def _less_crowd(rows: FloatArray, crowd: FloatArray) -> FloatArray:
+def _less_cohort(rows: FloatArray, cohort: FloatArray) -> FloatArray:
     """Return rows without what they share with the people around them, of unit length; a row that is 0 stays so."""
     from scipy.sparse import csr_array
 
-    n_people = len(crowd)
-    around, wide = n_people // _AROUND, crowd.astype(np.float64)
+    n_people = len(cohort)
+    if not n_people:
+        return rows
+    around, wide = n_people // _AROUND, cohort.astype(np.float64)
     share = n_people / (n_people + _HALF_SHARED)
     left = np.empty_like(rows)
     for low in range(0, len(rows), _BLOCK_ROWS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LINK_RULES = 4
+LINK_RULES = 5
 """Raised when the same fingerprints and options are to be linked otherwise."""
 PUBLISH_RULES = 3
 """Raised when the same facts, links and options are to be published otherwise."""

@@ -21,14 +21,14 @@ def test_what_is_remembered_is_what_was_kept(count, dim, seed):
         is_single=rng.random(count) < 0.5,
     )
     scale = VoiceScale(offset=0.1, dimensions=50.0)
-    mean, crowd = rng.random(dim).astype(np.float32), rng.random((count, dim)).astype(np.float32)
-    space = VoiceSpace(mean=mean, room=0.2, crowd=crowd, scale=scale, noise=0.7)
+    mean, cohort = rng.random(dim).astype(np.float32), rng.random((count, dim)).astype(np.float32)
+    space = VoiceSpace(mean=mean, room=0.2, cohort=cohort, scale=scale, noise=0.7)
     tables = memory_tables("m", "basis", 9, space, groups, [f"spk_{row}" for row in range(count)])
     assert {name: table.schema for name, table in tables.items()} == MEMORY
     space_again, groups_again, ids = remembered(tables["spaces"], tables["voices"])
     assert (space_again.room, space_again.scale, space_again.noise) == (0.2, scale, 0.7)
     assert np.array_equal(space_again.mean, mean)
-    assert np.array_equal(space_again.crowd, crowd)
+    assert np.array_equal(space_again.cohort, cohort)
     for name in ("sums", "weights", "precision", "squares", "is_single"):
         assert np.array_equal(getattr(groups_again, name), getattr(groups, name))
     assert ids == [f"spk_{row}" for row in range(count)]

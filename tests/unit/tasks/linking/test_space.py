@@ -120,9 +120,9 @@ def test_what_a_kind_of_voices_shares_is_taken_out():
     vectors, recording, people = of_two_kinds(80)
     space = fitted(vectors, recording, people)
     rows = space.project(vectors, recording)
-    without_crowd = replace(space, crowd=space.crowd[:0]).project(vectors, recording)
+    without_cohort = replace(space, cohort=space.cohort[:0]).project(vectors, recording)
     alike = np.equal.outer(people % 2, people % 2) & ~np.eye(80, dtype=bool)
-    assert (without_crowd @ without_crowd.T)[alike].mean() > 0.4
+    assert (without_cohort @ without_cohort.T)[alike].mean() > 0.4
     assert (rows @ rows.T)[alike].mean() < 0.15
 
 
@@ -134,9 +134,9 @@ def test_a_voice_stays_near_itself_in_a_crowd():
     assert (cosines.argmax(axis=1) == people).mean() > 0.95
 
 
-def test_few_people_are_no_crowd():
-    assert not len(fitted(*of_two_kinds(7)).crowd)
-    assert len(fitted(*of_two_kinds(8)).crowd)
+def test_few_people_are_no_cohort():
+    assert not len(fitted(*of_two_kinds(7)).cohort)
+    assert len(fitted(*of_two_kinds(8)).cohort)
 
 
 def test_recordings_are_projected_one_by_one():
