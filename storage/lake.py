@@ -13,6 +13,7 @@
     comparisons/, disagreements/         where recipes differ (``storage.comparisons``)
     runs/<run>.json                      one record per run
     plans/<run>.json                     what a run is about to do; only read by that run
+    planned/<run>.jsonl                  its shards and all that it listed, a line for each shard
 
 Every name is written once, so that readers and writers need no lock; a race for a publication's number is decided by
 ``Store.create``. Nothing but these objects says what is done. Only forgetting a person changes files that are there:
