@@ -25,7 +25,7 @@ from tasks.engines.tones import VOICES_HZ, BoolArray, Burst, bursts, frame_level
 _NO_WEIGHTS = "0" * 16
 _SYLLABLE_MS = 50
 _SEGMENT_GAP_MS = 500
-CROWD_STEP = 1.01
+CROWD_STEP = 1.02
 """Two people of a crowd who have one voice are at least this many times as loud as each other."""
 _CROWD_DIM, _CROWD_NOISE, _SILENCE = 192, 0.5, 1e-3
 
