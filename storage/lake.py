@@ -13,6 +13,7 @@
     comparisons/, disagreements/         where recipes differ (``storage.comparisons``)
     runs/<run>.json                      one record per run
     plans/<run>.json                     what a run is about to do; only read by that run
+    planned/<run>.jsonl                  its shards and all that it listed, a line for each shard
 
 Every name is written once, so that readers and writers need no lock; a race for a publication's number is decided by
 ``Store.create``. Nothing but these objects says what is done. Only forgetting a person changes files that are there:
@@ -114,9 +115,15 @@ class LakeState:
     """The one commit that owns each fact, though several may hold it: the latest."""
     commits: Mapping[str, Mapping[str, str]]
     """Key of the file of each table, by commit."""
-    has_unpublished_commits: bool
+    unpublished: frozenset[str]
+    """Commits that the publication does not know."""
     unpublished_archives: frozenset[str]
     """Archives that those commits are about."""
+
+    @property
+    def has_unpublished_commits(self) -> bool:
+        """Whether there is more than what is published."""
+        return bool(self.unpublished)
 
 
 class Lake:
@@ -165,19 +172,26 @@ class Lake:
             tables.append(found.filter(mask))
         return pa.concat_tables(tables) if tables else FACTS[table].empty_table()
 
-    def state(self, *, known: Collection[str] | None = None) -> LakeState:
-        """Return what is known and done; by no other commits than the known, where these are given."""
+    def state(self, *, known: Collection[str] | None = None, before: LakeState | None = None) -> LakeState:
+        """Return what is known and done.
+
+        Args:
+            known: By no other commits than these.
+            before: An earlier state of this lake: where nothing was published or removed since, only the commits made
+                since are read.
+        """
         publication = self.latest_publication()
-        sightings: dict[tuple[str, str], Sighting] = {}
-        done: dict[FactKey, str] = {}
-        commits: dict[str, Mapping[str, str]] = {}
-        if publication is not None:
-            sightings, done, commits = self._index(publication)
-        names = [name.removesuffix(".json") for name in self.store.list("commits")]
-        fresh = [name for name in names if name not in commits and (known is None or name in known)]
-        archives: set[str] = set()
-        for name in fresh:
+        names = {name.removesuffix(".json") for name in self.store.list("commits")}
+        names = names if known is None else names & set(known)
+        if before is not None and before.publication == publication and before.unpublished <= names:
+            sightings, done, commits = dict(before.sightings), dict(before.done), dict(before.commits)
+            unpublished, archives = set(before.unpublished), set(before.unpublished_archives)
+        else:
+            sightings, done, commits = self._index(publication) if publication is not None else ({}, {}, {})
+            unpublished, archives = set(), set()
+        for name in sorted(names - commits.keys()):
             commit = self._read_commit(f"{name}.json")
+            unpublished.add(name)
             commits[commit.commit_id] = commit.files
             for key in commit.done:
                 done[key] = max(commit.commit_id, done.get(key, ""))
@@ -191,7 +205,7 @@ class Lake:
             sightings=sightings,
             done=done,
             commits=commits,
-            has_unpublished_commits=bool(fresh),
+            unpublished=frozenset(unpublished),
             unpublished_archives=frozenset(archives),
         )
 

@@ -68,15 +68,15 @@ class Store:
         leaves = (str(name).rstrip("/").rsplit("/", 1)[-1] for name in names)
         return sorted(leaf for leaf in leaves if not leaf.startswith(_TEMPORARY))
 
-    def read(self, key: str) -> bytes:
-        """Return the object's bytes.
+    def read(self, key: str, *, start: int | None = None, end: int | None = None) -> bytes:
+        """Return the object's bytes, or those from ``start`` up to ``end``.
 
         Raises:
             FileNotFoundError: no such object.
             StoreUnreachable: the storage failed.
         """
         with self._reaching(key):
-            data: bytes = self.fs.cat_file(self.path(key))
+            data: bytes = self.fs.cat_file(self.path(key), start=start, end=end)
             return data
 
     def put(self, key: str, data: bytes) -> None:

@@ -93,8 +93,13 @@ class Media:
 
 
 @contextmanager
-def open_media(reader: HashingReader, subject: str) -> Iterator[Media]:
+def open_media(reader: HashingReader, subject: str, *, look_bytes: int | None = None) -> Iterator[Media]:
     """Open a container for reading, safely.
+
+    Args:
+        reader: Its bytes.
+        subject: How errors call it.
+        look_bytes: How far libav may read on to find out what is in it; None for as far as it likes.
 
     Raises:
         UnsafeMedia: it refers to other files or addresses; nothing was opened.
@@ -113,7 +118,11 @@ def open_media(reader: HashingReader, subject: str) -> Iterator[Media]:
         container = av.open(
             reader,
             mode="r",
-            options={"format_whitelist": FORMATS, "protocol_whitelist": "none"},
+            options={
+                "format_whitelist": FORMATS,
+                "protocol_whitelist": "none",
+                **({"probesize": str(look_bytes)} if look_bytes else {}),
+            },
             metadata_errors="replace",
             buffer_size=_BUFFER_BYTES,
             io_open=refuse,

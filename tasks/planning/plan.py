@@ -22,12 +22,15 @@ from tasks.planning import rules
 from tasks.planning.discover import discover
 from tasks.planning.listing_problems import ListingProblem, commit_problems, listing_problem
 from tasks.planning.manifest import find_manifest, read_manifest
+from tasks.planning.plan_lines import Line, packed, read_line, read_lines, unpacked, write_lines
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.shards import MINUTE_MS, choose_shard_ms, duplicate_key, group_shards
 from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
 
 _NO_HINTS = SourceHints()
 _PROBES_AT_ONCE = 8
+_HEAD = ("spec", "problems", "n_ignored", "basis", "is_current")
+"""What a plan has besides the lists that are as long as the archive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +131,11 @@ def plan_run(spec: RunSpec) -> RunPlan:
 
 def write_plan(plan: RunPlan) -> None:
     """Write the plan where the run's workers find it, what its recipes stand for, and what was met while listing."""
-    lake = Lake(plan.spec.lake)
-    lake.store.put_json(f"plans/{plan.spec.run_id}.json", to_plain(plan))
+    lake, run_id = Lake(plan.spec.lake), plan.spec.run_id
+    listed = packed((source.obj, source.hints) for source in plan.listed)
+    bounds = write_lines(lake.store, _lines_key(run_id), [*map(_shard_line, plan.shards), listed])
+    head = {name: getattr(plan, name) for name in _HEAD} | {"lines": bounds}
+    lake.store.put_json(f"plans/{run_id}.json", to_plain(head))
     recipes = RecipeBook(plan.spec)
     for source in plan.listed:
         recipes.of(source.hints)
@@ -140,7 +146,20 @@ def write_plan(plan: RunPlan) -> None:
 
 def read_plan(lake: str, run_id: str) -> RunPlan:
     """Return a run's plan."""
-    plan: RunPlan = from_plain(RunPlan, Lake(lake).store.read_json(f"plans/{run_id}.json"))
+    store = Lake(lake).store
+    head = store.read_json(f"plans/{run_id}.json")
+    if "lines" in head:
+        *shards, listed = read_lines(store, _lines_key(run_id))
+        return RunPlan(
+            spec=from_plain(RunSpec, head["spec"]),
+            shards=tuple(map(_shard, shards)),
+            listed=tuple(ListedSource(obj=obj, hints=hints) for obj, hints in unpacked(listed)),
+            problems=from_plain(tuple[ListingProblem, ...], head["problems"]),
+            n_ignored=head["n_ignored"],
+            basis=head["basis"],
+            is_current=head["is_current"],
+        )
+    plan: RunPlan = from_plain(RunPlan, head)  # 0.4 wrote it all into one object
     return plan
 
 
@@ -162,9 +181,37 @@ def latest_plan(lake: str) -> RunPlan:
 
 
 def read_shard(lake: str, run_id: str, shard_index: int) -> tuple[RunSpec, Shard]:
-    """Return one shard of a run's plan, and what the run is asked to do, without decoding the other shards."""
-    plain = Lake(lake).store.read_json(f"plans/{run_id}.json")
-    return from_plain(RunSpec, plain["spec"]), from_plain(Shard, plain["shards"][shard_index])
+    """Return one shard of a run's plan, and what the run is asked to do; of the others nothing is read."""
+    store = Lake(lake).store
+    head = store.read_json(f"plans/{run_id}.json")
+    return from_plain(RunSpec, head["spec"]), _shard(read_line(store, _lines_key(run_id), head["lines"], shard_index))
+
+
+def _lines_key(run_id: str) -> str:
+    return f"planned/{run_id}.jsonl"
+
+
+def _shard_line(shard: Shard) -> Line:
+    work = [[one.recording_id, one.stages, one.hash_first, one.duration_ms] for one in shard.recordings]
+    return packed((one.obj, one.hints) for one in shard.recordings) | {"work": work}
+
+
+def _shard(line: Line) -> Shard:
+    return Shard(
+        recordings=tuple(
+            PlannedRecording(
+                obj=obj,
+                hints=hints,
+                recording_id=recording_id,
+                stages=tuple(stages),
+                hash_first=hash_first,
+                duration_ms=duration_ms,
+            )
+            for (obj, hints), (recording_id, stages, hash_first, duration_ms) in zip(
+                unpacked(line), line["work"], strict=True
+            )
+        )
+    )
 
 
 def engines_needed(shards: Sequence[Shard]) -> list[EngineKind]:

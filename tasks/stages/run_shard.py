@@ -35,6 +35,7 @@ from tasks.planning.spec import RunSpec, archive_key
 from tasks.stages.chunk_batches import ChunkBatches
 from tasks.stages.engine_set import EngineSet, load_engines
 from tasks.stages.facts import ChunkWork, RecordingFacts, Row, speakers_in_chunk, speech_in_clip
+from tasks.stages.latest_state import latest_state
 from tasks.stages.stored_turns import stored_turns
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class _ShardRun:
         self.engines = engines
         self.lake = Lake(spec.lake)
         self.recipes = RecipeBook(spec)
-        self.state: LakeState = self.lake.state()
+        self.state: LakeState = latest_state(self.lake)
         self.batches = ChunkBatches(spec, engines, self.recipes.embedder_model())
         self.closed: list[_Open] = []
         self.rows: dict[str, list[Row]] = {}
