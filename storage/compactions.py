@@ -44,12 +44,10 @@ class Compaction:
     """Where the facts of some commits are."""
 
     compaction_id: str
-    commits: tuple[str, ...]
-    """Sorted."""
+    commits: Mapping[str, str]
+    """The run that made each commit, by commit."""
     files: Mapping[str, str]
     """Key of the file of each table, facts and ``INDEX``."""
-    n_bytes: int
-    """Of all files, when they were written."""
 
 
 def compaction_key(compaction_id: str) -> str:
@@ -59,8 +57,7 @@ def compaction_key(compaction_id: str) -> str:
 
 def read_compactions(store: Store) -> list[Compaction]:
     """Return all compactions, oldest first by name."""
-    found = store.read_jsons(FOLDER).values()
-    return [Compaction(**{**one, "commits": tuple(one["commits"])}) for one in found]
+    return [Compaction(**one) for one in store.read_jsons(FOLDER).values()]
 
 
 def write_compaction(store: Store, compaction: Compaction) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.compactions import compaction_key
 from storage.lake import Lake, LakeState, Publication
 from storage.schemas import WHOLES, table_of
 from storage.store import json_bytes
@@ -44,10 +45,17 @@ def index_tables(state: LakeState) -> dict[str, list[dict[str, Any]]]:
     ]
     commits = [
         {"commit_id": commit_id, "table": table, "key": key}
-        for commit_id, files in sorted(state.commits.items())
-        for table, key in sorted(files.items() or [("", "")])
+        for commit_id in sorted(state.commits)
+        for table, key in _places(state, commit_id)
     ]
     return {"done": done, "commits": commits}
+
+
+def _places(state: LakeState, commit_id: str) -> list[tuple[str, str]]:
+    """Return tables and keys of a commit, as its rows in the index have them."""
+    if commit_id in state.compacted:
+        return [("", compaction_key(state.compacted[commit_id]))]
+    return sorted(state.commits[commit_id].items()) or [("", "")]
 
 
 def mirror_transcripts(lake: Lake) -> None:

@@ -277,9 +277,7 @@ WHOLES: Mapping[str, pa.Schema] = {
     ),
     # A commit without files still has one row, with an empty table and key; one that was compacted has one with an
     # empty table and the key of its compaction.
-    "commits": _schema(
-        ("commit_id", pa.string()), ("table", pa.string()), ("key", pa.string())
-    ),
+    "commits": _schema(("commit_id", pa.string()), ("table", pa.string()), ("key", pa.string())),
 }
 """Published tables that are small; each is one file, rewritten when it changes."""
 

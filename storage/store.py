@@ -167,8 +167,12 @@ class Store:
         """Return the decoded JSON object."""
         return json.loads(self.read(key))
 
-    def read_jsons(self, prefix: str) -> dict[str, Any]:
+    def read_jsons(self, prefix: str, names: Sequence[str] | None = None) -> dict[str, Any]:
         """Return the decoded JSON objects directly under a folder, by name, sorted; not what vanishes meanwhile.
+
+        Args:
+            prefix: The folder.
+            names: Only these, in this order.
 
         Raises:
             StoreUnreachable: the storage failed.
@@ -179,7 +183,7 @@ class Store:
                 return self.read_json(f"{prefix}/{name}")
             return None
 
-        names = self.list(prefix)
+        names = self.list(prefix) if names is None else names
         with ThreadPoolExecutor(_READS_AT_ONCE) as pool:  # objects far away take long to come, and come side by side
             values = list(pool.map(read, names))
         return {name: value for name, value in zip(names, values, strict=True) if value is not None}
@@ -219,9 +223,7 @@ class Store:
             return file.read()
         return _of_schema(file.read(columns=_present(file, schema)), schema, key)
 
-    def read_groups(
-        self, key: str, schema: pa.Schema, chosen: Callable[[pq.FileMetaData], Sequence[int]]
-    ) -> pa.Table:
+    def read_groups(self, key: str, schema: pa.Schema, chosen: Callable[[pq.FileMetaData], Sequence[int]]) -> pa.Table:
         """Return the row groups of a Parquet file that are chosen by its metadata; the others are not fetched.
 
         Raises:
