@@ -101,14 +101,18 @@ class Store:
 
     def now(self) -> datetime:
         """Return the time by the clock that ``entries`` tells times by; writes an object and removes it."""
-        key = f"clock/{uuid.uuid4().hex}"
+        key = f"{_TEMPORARY}{uuid.uuid4().hex}"
         self.put(key, b"")
-        try:
-            with self._reaching(key):
-                self.fs.invalidate_cache()
-                return self._modified(self.fs.info(self.path(key)))
-        finally:
-            self.delete(key)
+        found = self.modified(key)
+        self.delete(key)
+        return found or datetime.now(UTC)
+
+    def modified(self, key: str) -> datetime | None:
+        """Return when an object was written, by the clock of the storage; None where there is none."""
+        with self._reaching(key), suppress(FileNotFoundError):
+            self.fs.invalidate_cache()
+            return self._modified(self.fs.info(self.path(key)))
+        return None
 
     def read(self, key: str) -> bytes:
         """Return the object's bytes.

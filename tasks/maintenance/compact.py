@@ -102,16 +102,14 @@ def _compact(
         **commits,
         **{one.unit_id: compactions[one.unit_id] for one in group if one.is_compacted},
     }
-    while True:
-        taken = [one for one in group if one.unit_id in parts]
-        if len(taken) < 2:
-            return []
+    while len(taken := [one for one in group if one.unit_id in parts]) > 1:
         try:
             _write(lake, state, [parts[one.unit_id] for one in taken])
         except _UnreadableError as error:
             del parts[str(error)]
         else:
             return taken
+    return []
 
 
 def _write(lake: Lake, state: LakeState, parts: Sequence[Commit | Compaction]) -> None:
