@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,9 @@ from storage.store import Store, json_bytes
 FOLDER = "compactions"
 INDEX: Mapping[str, pa.Schema] = {"done": WHOLES["done"], "sightings": SIGHTINGS}
 """What a compaction holds besides facts, so that it can stand for its commits alone."""
+
+LONGEST_WRITE = timedelta(days=1)
+"""After which files that no manifest names are nobody's any more."""
 
 _COMMIT = pa.field("commit_id", pa.string(), nullable=False)
 _GROUP_ROWS = 16_384

@@ -10,12 +10,14 @@ Facts of other recipes, decisions, names, enrolled voices, choices, comparisons 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from storage.compactions import FOLDER as COMPACTIONS
-from storage.compactions import INDEX, compaction_key, compaction_of, read_compactions
+from storage.compactions import INDEX, LONGEST_WRITE, compaction_key, read_compactions
 from storage.lake import Lake
 from storage.publishing import RENEWED_AFTER
 from storage.schemas import FACTS
@@ -24,8 +26,6 @@ from storage.store import Entry
 Sizes = Mapping[str, int]
 """Bytes of objects, by key."""
 
-_LONGEST_WRITE = timedelta(days=1)
-"""After which what a manifest was to name is nobody's any more, whatever the grace time."""
 _LONGEST_RUN = timedelta(days=30)
 """After which a run without an end was killed."""
 _KEPT_PUBLICATIONS = 2
@@ -65,24 +65,30 @@ def stale(lake: Lake, age: Age) -> tuple[dict[str, int], dict[str, int]]:
     unnamed = {key: one for key, one in published.items() if key not in named | linked}
     return (
         manifests | publications | links | _stale_plans(lake, age),
-        facts | _old(unnamed, age, _LONGEST_WRITE + RENEWED_AFTER) | _stray_disagreements(lake, age),
+        facts | _old(unnamed, age, LONGEST_WRITE + RENEWED_AFTER) | _stray_disagreements(lake, age),
     )
 
 
 def is_replaced(
-    commits: Collection[str], read_in: Mapping[str, str], written: Mapping[str, datetime], age: Age, own: str = ""
+    commits: Iterable[str],
+    homes: Mapping[str, Collection[str]],
+    written: Mapping[str, datetime],
+    age: Age,
+    own: str = "",
 ) -> bool:
-    """Return whether commits have all been read elsewhere for so long that their own files go. Pure.
+    """Return whether whoever may still read saw all these commits elsewhere already, so that their own files go. Pure.
 
     Args:
         commits: Those in question.
-        read_in: The compaction in which each commit is read.
-        written: When each compaction was.
+        homes: The compactions that hold each commit; it is read in the last by name.
+        written: When compactions were.
         age: What is old.
         own: The compaction in question, if it is one.
     """
-    homes = {read_in.get(name, own) for name in commits}
-    return own not in homes and all(home in written and age.is_past(written[home]) for home in homes)
+    return all(
+        any(home > own and home in written and age.is_past(written[home]) for home in homes.get(name, ()))
+        for name in commits
+    )
 
 
 def _stale_facts(lake: Lake, age: Age) -> tuple[dict[str, int], dict[str, int]]:
@@ -91,19 +97,22 @@ def _stale_facts(lake: Lake, age: Age) -> tuple[dict[str, int], dict[str, int]]:
     commits = {name.removesuffix(".json"): one for name, one in lake.store.entries("commits").items()}
     entries = {name.removesuffix(".json"): one for name, one in lake.store.entries(COMPACTIONS).items()}
     compactions = [one for one in read_compactions(lake.store) if one.compaction_id in entries]
-    read_in = {name: one.compaction_id for name, one in compaction_of(compactions).items()}
+    homes: dict[str, list[str]] = defaultdict(list)
+    for one in compactions:
+        for name in one.commits:
+            homes[name].append(one.compaction_id)
     whole = [one.compaction_id for one in compactions if files.keys() >= set(one.files.values())]
     written = {name: entries[name].modified for name in whole}  # nothing goes for a copy that is not all there
-    replaced = {name for name in commits if is_replaced([name], read_in, written, age)}
+    replaced = {name for name in commits if is_replaced([name], homes, written, age)}
     manifests = {f"commits/{name}.json": commits[name].size_bytes for name in replaced}
     for one in compactions:
-        if is_replaced(one.commits, read_in, written, age, one.compaction_id):
+        if is_replaced(one.commits, homes, written, age, one.compaction_id):
             replaced.add(one.compaction_id)
             manifests[compaction_key(one.compaction_id)] = entries[one.compaction_id].size_bytes
     known = commits.keys() | entries.keys()
     gone = {key: one.size_bytes for key, one in files.items() if _stem(key) in replaced}
     return manifests, gone | _old(
-        {key: one for key, one in files.items() if _stem(key) not in known}, age, _LONGEST_WRITE
+        {key: one for key, one in files.items() if _stem(key) not in known}, age, LONGEST_WRITE
     )
 
 
@@ -111,7 +120,7 @@ def _publications(lake: Lake, age: Age) -> tuple[dict[str, int], set[str]]:
     """Return publications that were followed by another so long ago, and the files of all others."""
     entries = {name: one for name, one in lake.store.entries("publications").items() if name.endswith(".json")}
     names = list(entries)
-    followed = dict(zip(names, names[1:], strict=False))
+    followed = dict(pairwise(names))
     gone = {name for name in names[:-_KEPT_PUBLICATIONS] if age.is_past(entries[followed[name]].modified)}
     kept = lake.store.read_jsons("publications", [name for name in names if name not in gone]).values()
     named = {
@@ -152,7 +161,7 @@ def _stray_disagreements(lake: Lake, age: Age) -> dict[str, int]:
     """Return what a comparison that was killed has left."""
     found = _in_folders(lake, ["disagreements"])
     complete = {f"disagreements/{name}" for name in lake.store.list("comparisons")}
-    return _old({key: one for key, one in found.items() if key not in complete}, age, _LONGEST_WRITE)
+    return _old({key: one for key, one in found.items() if key not in complete}, age, LONGEST_WRITE)
 
 
 def _in_folders(lake: Lake, folders: Iterable[str]) -> dict[str, Entry]:

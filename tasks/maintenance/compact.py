@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from storage.compactions import (
     INDEX,
+    LONGEST_WRITE,
     Compaction,
     compacted_schema,
     read_compactions,
@@ -21,7 +22,7 @@ from storage.compactions import (
     write_compacted,
     write_compaction,
 )
-from storage.errors import SchemaMismatch
+from storage.errors import SchemaMismatch, StorageError
 from storage.lake import Commit, Lake, LakeState
 from storage.schemas import FACTS, SIGHTINGS, table_of
 from tasks.linking.forgotten import erase_from
@@ -117,7 +118,8 @@ def _write(lake: Lake, state: LakeState, parts: Sequence[Commit | Compaction]) -
 
     A person may be forgotten while it is made: see ``erase_from``.
     """
-    compaction_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+    begun = datetime.now(UTC)
+    compaction_id = f"{begun:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
     files = {}
     for table in (*INDEX, *FACTS):
         with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
@@ -126,6 +128,8 @@ def _write(lake: Lake, state: LakeState, parts: Sequence[Commit | Compaction]) -
             files[table] = f"facts/{table}/{compaction_id}.parquet"
             write_compacted(lake.store, files[table], table, pa.concat_tables([_schema(table).empty_table(), *pieces]))
     erase_from(lake, state, [files["fingerprints"]] if "fingerprints" in files else [])
+    if datetime.now(UTC) - begun > LONGEST_WRITE / 2:
+        raise StorageError(f"compaction {compaction_id}", "took so long that it may be cleaned away", "begin again")
     commits = {name: run for part in parts for name, run in _runs(part).items()}
     write_compaction(lake.store, Compaction(compaction_id=compaction_id, commits=commits, files=files))
 
