@@ -13,6 +13,7 @@ from flows.cli_coverage import show_coverage
 from flows.cli_demo import demo
 from flows.cli_engines import doctor, engines
 from flows.cli_evaluate import evaluate
+from flows.cli_maintain import maintain
 from flows.cli_options import JsonFlag, RunOptions, plan_with
 from flows.cli_output import print_json, print_pairs, print_rows, say, wants_json
 from flows.cli_query import export, sql
@@ -127,7 +128,7 @@ def status(
     return _SOME_FAILED if found["failures"] else _DONE
 
 
-for _command in (sql, export, evaluate, recipes, compare, speakers, engines, doctor, demo):
+for _command in (sql, export, evaluate, recipes, compare, speakers, maintain, engines, doctor, demo):
     app.command(_command)
 
 

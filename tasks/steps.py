@@ -27,6 +27,8 @@ from tasks.evaluation.gate import GateReport, Limits, broken
 from tasks.evaluation.report import evaluation_line, evaluation_page, gaps, scope_rows
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.linking.telling import link_page
+from tasks.maintenance.maintain import MaintainReport, maintain_lake
+from tasks.maintenance.telling import maintenance_line, maintenance_page
 from tasks.publishing.publish import PublishReport, publish_lake
 from tasks.reading.summary import (
     MOST_ROWS,
@@ -111,6 +113,15 @@ def _evaluate(lake: str, references: str, uem: str | None, names: SpeakerNames, 
     return GateReport(n_recordings=len(found.recordings), n_missing=len(found.missing), broken=lines)
 
 
+def _maintain(lake: str, grace_days: float, *, is_dry_run: bool) -> MaintainReport:
+    """Put many small files together and delete what nobody reads any more."""
+    report = maintain_lake(lake, grace_days=grace_days, is_dry_run=is_dry_run)
+    line = maintenance_line(report)
+    create_markdown_artifact(maintenance_page(lake, report), key=f"{artifact_key(lake)}-maintenance", description=line)
+    get_run_logger().info(line)
+    return report
+
+
 transcribe_shard = task(name="transcribe shard", task_run_name="{title}", **_POLICY)(_transcribe_shard)
 
 link = task(name="link", task_run_name="link speakers", **_POLICY)(_link)
@@ -120,6 +131,8 @@ publish = task(name="publish", task_run_name="publish lake", cache_policy=NO_CAC
 
 
 evaluate = task(name="evaluate", task_run_name="evaluate lake", **_POLICY)(_evaluate)
+
+maintain = task(name="maintain", task_run_name="maintain lake", **_POLICY)(_maintain)
 
 
 def show(summary: RunSummary, lake: str, key: str) -> None:
