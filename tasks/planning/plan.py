@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from storage.choices import choice_ids, published_choice_ids
 from storage.decisions import event_ids
-from storage.errors import ConfigError, RecordingError
+from storage.errors import ConfigError, RecordingError, StorageError
 from storage.lake import Lake, LakeState
 from storage.publishing import inputs_digest, is_mirrored
 from storage.recipe_cards import write_cards
@@ -127,9 +128,15 @@ def plan_run(spec: RunSpec) -> RunPlan:
 
 
 def write_plan(plan: RunPlan) -> None:
-    """Write the plan where the run's workers find it, what its recipes stand for, and what was met while listing."""
-    lake = Lake(plan.spec.lake)
-    lake.store.put_json(f"plans/{plan.spec.run_id}.json", to_plain(plan))
+    """Write the plan where the run's workers find it, what its recipes stand for, and what was met while listing.
+
+    Raises:
+        ConfigError: the lake's storage replaces what it was asked to leave alone, so no race would be decided.
+        StorageError: the lake cannot be written.
+    """
+    lake, key = Lake(plan.spec.lake), _plan_key(plan.spec.run_id)
+    lake.store.put_json(key, to_plain(plan))
+    lake.store.check_conditions(key)
     recipes = RecipeBook(plan.spec)
     for source in plan.listed:
         recipes.of(source.hints)
@@ -139,8 +146,12 @@ def write_plan(plan: RunPlan) -> None:
 
 
 def read_plan(lake: str, run_id: str) -> RunPlan:
-    """Return a run's plan."""
-    plan: RunPlan = from_plain(RunPlan, Lake(lake).store.read_json(f"plans/{run_id}.json"))
+    """Return a run's plan.
+
+    Raises:
+        StorageError: it is not in the lake, or the lake cannot be read.
+    """
+    plan: RunPlan = from_plain(RunPlan, _plain_plan(lake, run_id))
     return plan
 
 
@@ -162,9 +173,25 @@ def latest_plan(lake: str) -> RunPlan:
 
 
 def read_shard(lake: str, run_id: str, shard_index: int) -> tuple[RunSpec, Shard]:
-    """Return one shard of a run's plan, and what the run is asked to do, without decoding the other shards."""
-    plain = Lake(lake).store.read_json(f"plans/{run_id}.json")
+    """Return one shard of a run's plan, and what the run is asked to do; raises as ``read_plan``.
+
+    The other shards are not decoded.
+    """
+    plain = _plain_plan(lake, run_id)
     return from_plain(RunSpec, plain["spec"]), from_plain(Shard, plain["shards"][shard_index])
+
+
+def _plain_plan(lake: str, run_id: str) -> dict[str, Any]:
+    try:
+        plain: dict[str, Any] = Lake(lake).store.read_json(_plan_key(run_id))
+    except FileNotFoundError as cause:
+        problem = f"the plan of run {run_id} is gone"
+        raise StorageError(f"lake {public_url(lake)!r}", problem, "see who removes it, then run again") from cause
+    return plain
+
+
+def _plan_key(run_id: str) -> str:
+    return f"plans/{run_id}.json"
 
 
 def engines_needed(shards: Sequence[Shard]) -> list[EngineKind]:
