@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -60,12 +61,18 @@ _WRITES = frozenset({"PutObject", "CompleteMultipartUpload"})
 def open_filesystem(url: str) -> tuple[AbstractFileSystem, str]:
     """Return the filesystem of a URL and the path in it; nothing is contacted.
 
-    What the user has configured for it (``FSSPEC_S3``, ``AWS_MAX_ATTEMPTS``, ``AWS_RETRY_MODE``) wins.
+    All threads of a process share one, where fsspec would make one for each: to know S3 takes half a second and its
+    own connections. What the user has configured for it (``FSSPEC_S3``, ``AWS_MAX_ATTEMPTS``, ``AWS_RETRY_MODE``) wins.
 
     Raises:
         ImportError: the package for the protocol is not installed.
         ValueError: no such protocol is known.
     """
+    return _open(url, os.getpid())
+
+
+@lru_cache(maxsize=64)
+def _open(url: str, _process: int) -> tuple[AbstractFileSystem, str]:
     fs, path = fsspec.core.url_to_fs(url)
     if is_s3(fs):
         fs.retries = _S3FS_ATTEMPTS

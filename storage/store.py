@@ -62,7 +62,7 @@ class Store:
     def exists(self, key: str) -> bool:
         """Return whether an object or folder stands under the key."""
         with self._reaching(key):
-            self.fs.invalidate_cache()
+            self.fs.invalidate_cache(self.path(key))
             try:
                 self.fs.info(self.path(key))  # fs.exists says no to whatever went wrong
             except (FileNotFoundError, NotADirectoryError):
@@ -72,7 +72,7 @@ class Store:
     def list(self, prefix: str) -> list[str]:
         """Return the names directly under a folder, sorted; an absent folder is empty."""
         with self._reaching(prefix):
-            self.fs.invalidate_cache()
+            self.fs.invalidate_cache(self.path(prefix))
             try:
                 names = self.fs.ls(self.path(prefix), detail=False)
             except (FileNotFoundError, NotADirectoryError):
@@ -146,6 +146,12 @@ class Store:
             else:
                 break
         return True
+
+    def learn_names(self, prefix: str) -> None:
+        """Have the filesystem know the objects anywhere below a folder, for who will ask it of each many times over."""
+        if not self.is_local:
+            with self._reaching(prefix):
+                self.fs.find(self.path(prefix))
 
     def delete(self, key: str) -> None:
         """Remove the object if it is there."""

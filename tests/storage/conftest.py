@@ -4,11 +4,19 @@ import uuid
 
 import fsspec
 import pytest
+from s3fs import S3FileSystem
 
+from storage import filesystems
 from tests.lakes import write_archive
 from tests.servers import S3Proxy, s3_server
 
 _SECRET = "the-secret-of-the-tests"
+
+
+def forget_filesystems():
+    """Have storage be opened with what the environment says now."""
+    S3FileSystem.clear_instance_cache()
+    filesystems._open.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +29,6 @@ def s3_process():
 @pytest.fixture
 def s3(s3_process, monkeypatch):
     """Return a proxy before the server; the environment names it and has the credentials."""
-    from s3fs import S3FileSystem
-
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
         monkeypatch.delenv(name, raising=False)
     nowhere = {name: "/dev/null" for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
@@ -38,9 +44,9 @@ def s3(s3_process, monkeypatch):
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        S3FileSystem.clear_instance_cache()  # they know the proxy of the test before
+        forget_filesystems()  # they know the proxy of the test before
         yield proxy
-        S3FileSystem.clear_instance_cache()
+        forget_filesystems()
 
 
 @pytest.fixture
@@ -54,10 +60,8 @@ def bucket(s3):
 @pytest.fixture
 def impatient(monkeypatch, bucket):
     """Have answers of S3 be late after a second, as whoever runs a job may set it, too."""
-    from s3fs import S3FileSystem
-
     monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 1, "connect_timeout": 1}})
-    S3FileSystem.clear_instance_cache()
+    forget_filesystems()
 
 
 @pytest.fixture
