@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any, NamedTuple, Protocol
 
-from storage.errors import ConfigError, PublicationRaced, VoxlakeError
+from storage.errors import ConfigError, PublicationRaced, StoreUnreachable, VoxlakeError
 from storage.lake import Lake, RunRecord
 from storage.store import public_url
 from tasks.linking.lake import LinkReport
@@ -111,17 +111,18 @@ def take_shards(plan: RunPlan, submit: Callable[[int], ShardFuture], tell: Tell)
 
 
 def reduce_lake(lake: str, run_id: str, link: Link, publish: Publish) -> Reduced:
-    """Link and publish, again from the start where another run published in between.
+    """Link and publish, again from the start where another run published in between or the storage gave out.
 
     Raises:
         PublicationRaced: others were faster every time.
+        StoreUnreachable: the storage was gone every time.
     """
     for _ in range(_MOST_RACES - 1):
         linked = link(lake, run_id)
         try:
             return Reduced(linked, publish(lake, run_id, linked))
-        except PublicationRaced as race:
-            log.warning("%s", race)
+        except (PublicationRaced, StoreUnreachable) as passing:
+            log.warning("%s", passing)
     linked = link(lake, run_id)
     return Reduced(linked, publish(lake, run_id, linked))
 

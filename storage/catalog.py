@@ -183,6 +183,7 @@ def open_catalog(lake_url: str, publication: Publication | None = None) -> duckd
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")  # in a notebook it would stand among the output
     if not lake.store.is_local:
+        lake.store.learn_names("published")  # DuckDB asks a dozen times what each file is, at every query
         connection.register_filesystem(lake.store.fs)
     connection.execute("CREATE SCHEMA published")
     for table, schema in {**PARTS, **WHOLES}.items():

@@ -120,7 +120,7 @@ def read_facts(
         is_compacted: Whether it is a compaction's, else all rows are of one commit.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        TableGone: there is no such file.
         SchemaMismatch: the file was written with other columns.
     """
     if is_compacted:

@@ -2,7 +2,7 @@
 
 Two writes exist: ``put`` replaces, ``create`` refuses to. Both leave either the whole object or nothing, whenever
 the process dies. On a local disk that takes a temporary file and a link or rename; object stores give it by nature,
-with a conditional write for ``create``.
+with a conditional write for ``create``: S3's ``If-None-Match: *``, of which the storage makes one writer's succeed.
 """
 
 from __future__ import annotations
@@ -10,23 +10,25 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
-from storage.errors import ConfigError, SchemaMismatch, StorageError, StoreUnreachable
+from storage.errors import ConfigError, SchemaMismatch, StorageError, StoreUnreachable, TableGone
+from storage.filesystems import is_s3, open_filesystem, plain_errors
 
 _TEMPORARY = ".tmp-"
 _READS_AT_ONCE = 8
@@ -37,6 +39,11 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
 """What filesystems call the time at which an object was written."""
 _LONGEST_WRITE_S = 3600
 """A temporary file that is older is nobody's any more."""
+_CREATE_ATTEMPTS = 2
+_WRITER = "voxlake-writer"
+"""Under this name an object of S3 says which call made it."""
+_memory = threading.Lock()
+"""fsspec's memory looks whether an object is there, and then writes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +65,7 @@ class Store:
             ConfigError: no filesystem is installed for the URL's protocol.
         """
         try:
-            self.fs, self.root = fsspec.core.url_to_fs(url)
+            self.fs, self.root = open_filesystem(url)
         except (ValueError, ImportError) as cause:
             raise ConfigError(f"location {public_url(url)!r}", str(cause), "check the URL's protocol") from cause
         self.url = url
@@ -71,12 +78,17 @@ class Store:
     def exists(self, key: str) -> bool:
         """Return whether an object or folder stands under the key."""
         with self._reaching(key):
-            return bool(self.fs.exists(self.path(key)))
+            self.fs.invalidate_cache(self.path(key))
+            try:
+                self.fs.info(self.path(key))  # fs.exists says no to whatever went wrong
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            return True
 
     def list(self, prefix: str) -> list[str]:
         """Return the names directly under a folder, sorted; an absent folder is empty."""
         with self._reaching(prefix):
-            self.fs.invalidate_cache()
+            self.fs.invalidate_cache(self.path(prefix))
             try:
                 names = self.fs.ls(self.path(prefix), detail=False)
             except (FileNotFoundError, NotADirectoryError):
@@ -126,8 +138,12 @@ class Store:
             return data
 
     def put(self, key: str, data: bytes) -> None:
-        """Write the object, replacing what was there."""
-        with self._reaching(key):
+        """Write the object, replacing what was there.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with self._writing(key):
             if not self.is_local:
                 self.fs.pipe_file(self.path(key), data)
                 return
@@ -135,17 +151,53 @@ class Store:
                 temporary.replace(self.path(key))
 
     def create(self, key: str, data: bytes) -> bool:
-        """Write the object unless one is there; return whether it was written. Decides races."""
-        with self._reaching(key):
+        """Write the object unless one is there; return whether it was written. Decides races.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with self._writing(key):
             try:
                 if not self.is_local:
-                    self.fs.pipe_file(self.path(key), data, mode="create")
-                    return True
+                    return self._create_far(self.path(key), data)
                 with _local_temporary(self.path(key), data) as temporary:
                     os.link(temporary, self.path(key))
             except FileExistsError:
                 return False
             return True
+
+    def check_conditions(self, key: str) -> None:
+        """Make sure that the storage leaves alone an object that is there when it is told to create it.
+
+        Raises:
+            ConfigError: it wrote over the object; no race would be decided there.
+        """
+        if self.create(key, b""):
+            problem = "its storage ignores the condition of a write (If-None-Match), so two runs could undo each other"
+            raise ConfigError(public_url(self.url), problem, "use storage that keeps it: see docs/storage.md")
+
+    def _create_far(self, path: str, data: bytes) -> bool:
+        """Create an object; one whose answer was lost on the way, and which then was found there, is ours too."""
+        writer = {_WRITER: uuid.uuid4().hex} if is_s3(self.fs) else {}
+        marks = {"Metadata": writer} if writer else {}
+        for attempt in range(1, _CREATE_ATTEMPTS + 1):
+            try:
+                with plain_errors(path), _memory if isinstance(self.fs, MemoryFileSystem) else nullcontext():
+                    self.fs.pipe_file(path, data, mode="create", **marks)
+            except FileExistsError:
+                return bool(writer) and self.fs.metadata(path, refresh=True).get(_WRITER) == writer[_WRITER]
+            except (ConnectionError, TimeoutError):
+                if attempt == _CREATE_ATTEMPTS:
+                    raise
+            else:
+                break
+        return True
+
+    def learn_names(self, prefix: str) -> None:
+        """Have the filesystem know the objects anywhere below a folder, for who will ask it of each many times over."""
+        if not self.is_local:
+            with self._reaching(prefix):
+                self.fs.find(self.path(prefix))
 
     def delete(self, key: str) -> None:
         """Remove the object if it is there."""
@@ -221,8 +273,10 @@ class Store:
 
         Raises:
             SchemaMismatch: the file was written with other columns.
+            TableGone: there is no such file.
         """
-        file = pq.ParquetFile(pa.BufferReader(self.read(key)))  # read_table loads pyarrow.dataset
+        with self._named_by_the_lake(key):
+            file = pq.ParquetFile(pa.BufferReader(self.read(key)))  # read_table loads pyarrow.dataset
         if schema is None:
             return file.read()
         return _of_schema(file.read(columns=_present(file, schema)), schema, key)
@@ -231,10 +285,10 @@ class Store:
         """Return the row groups of a Parquet file that are chosen by its metadata; the others are not fetched.
 
         Raises:
-            FileNotFoundError: no such object.
             SchemaMismatch: the file was written with other columns.
+            TableGone: there is no such file.
         """
-        with self._reaching(key), self._open(key) as source:
+        with self._named_by_the_lake(key), self._reaching(key), self._open(key) as source:
             file = pq.ParquetFile(source)
             data = file.read_row_groups(list(chosen(file.metadata)), columns=_present(file, schema))
         return _of_schema(data, schema, key)
@@ -256,16 +310,33 @@ class Store:
 
     @contextmanager
     def _reaching(self, key: str) -> Iterator[None]:
+        place = f"{public_url(self.url)}/{key}"
         try:
-            yield
+            with plain_errors(place):
+                yield
         except (FileNotFoundError, FileExistsError):
             raise
         except (ConnectionError, TimeoutError) as cause:
-            raise StoreUnreachable(f"{public_url(self.url)}/{key}", str(cause), "it is tried again") from cause
+            raise StoreUnreachable(place, str(cause), "it is tried again") from cause
         except OSError as cause:
-            raise StorageError(
-                f"{public_url(self.url)}/{key}", str(cause), "check permission and free space, then run again"
-            ) from cause
+            raise StorageError(place, str(cause), "check permission and free space, then run again") from cause
+
+    @contextmanager
+    def _named_by_the_lake(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as cause:
+            remedy = "put it back from a backup, or see who removes files from the lake"
+            raise TableGone(f"table {public_url(self.url)}/{key}", "is gone", remedy) from cause
+
+    @contextmanager
+    def _writing(self, key: str) -> Iterator[None]:
+        try:
+            with self._reaching(key):
+                yield
+        except FileNotFoundError as cause:
+            place = f"{public_url(self.url)}/{key}"
+            raise StorageError(place, "its folder is gone", "see who removes it, then run again") from cause
 
 
 def _present(file: pq.ParquetFile, schema: pa.Schema) -> list[str]:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from storage.compactions import group_rows
 from storage.decisions import Decision, DecisionLog, forget_name, read_log
 from storage.enrolled import delete_clips, delete_stray_clips
+from storage.errors import TableGone
 from storage.lake import Lake, LakeState
 from storage.memory import VOICES_FOLDER
 from tasks.linking.anchors import Row, VoiceKey, own_key, voice_key
@@ -121,7 +122,7 @@ def _erase_vectors(lake: Lake, state: LakeState, tombstones: Sequence[Decision],
     recordings = pa.array(sorted({mark[0] for mark in marks}), pa.string())
     found = {}
     for key in keys:
-        with suppress(FileNotFoundError):  # maintenance deletes what nobody reads
+        with suppress(TableGone):  # maintenance deletes what nobody reads
             rows = lake.store.read_table(key)
             suspects = pc.and_(pc.is_in(rows["recording_id"], value_set=recordings), rows["vector"].is_valid())
             mask = suspects.to_numpy().copy()
@@ -183,7 +184,7 @@ def _all_turns(lake: Lake, state: LakeState, recordings: Collection[str]) -> dic
     wanted = pa.array(sorted(recordings), pa.string())
     for key, name in sorted(written.items()):
         if key in committed or name not in known:
-            with suppress(FileNotFoundError):
+            with suppress(TableGone):
                 rows = lake.store.read_table(key)  # of any version
                 for row in rows.filter(pc.is_in(rows["recording_id"], value_set=wanted)).to_pylist():
                     turns[row["recording_id"], row["recipe"], row.get("commit_id", name)].append(row)

@@ -22,7 +22,7 @@ from storage.compactions import (
     write_compacted,
     write_compaction,
 )
-from storage.errors import SchemaMismatch, StorageError
+from storage.errors import SchemaMismatch, StorageError, TableGone
 from storage.lake import Commit, Lake, LakeState
 from storage.schemas import FACTS, SIGHTINGS, table_of
 from tasks.linking.forgotten import erase_from
@@ -144,7 +144,7 @@ def _rows(lake: Lake, table: str, part: Commit | Compaction) -> pa.Table:
         if isinstance(part, Commit):
             return with_commit(lake.store.read_table(part.files[table], FACTS[table]), part.commit_id)
         rows = lake.store.read_table(part.files[table], _schema(table))
-    except (SchemaMismatch, FileNotFoundError) as cause:
+    except (SchemaMismatch, TableGone) as cause:
         raise _UnreadableError(part.commit_id if isinstance(part, Commit) else part.compaction_id) from cause
     return rows.filter(pc.is_in(rows["commit_id"], value_set=pa.array(sorted(part.commits), pa.string())))
 

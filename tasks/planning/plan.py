@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from storage.choices import choice_ids, published_choice_ids
 from storage.decisions import event_ids
-from storage.errors import ConfigError, RecordingError
+from storage.errors import ConfigError, RecordingError, StorageError
 from storage.lake import Lake, LakeState
 from storage.publishing import inputs_digest, is_mirrored
 from storage.recipe_cards import write_cards
@@ -130,12 +131,18 @@ def plan_run(spec: RunSpec) -> RunPlan:
 
 
 def write_plan(plan: RunPlan) -> None:
-    """Write the plan where the run's workers find it, what its recipes stand for, and what was met while listing."""
+    """Write the plan where the run's workers find it, what its recipes stand for, and what was met while listing.
+
+    Raises:
+        ConfigError: the lake's storage replaces what it was asked to leave alone, so no race would be decided.
+        StorageError: the lake cannot be written.
+    """
     lake, run_id = Lake(plan.spec.lake), plan.spec.run_id
     listed = packed((source.obj, source.hints) for source in plan.listed)
     bounds = write_lines(lake.store, _lines_key(run_id), [*map(_shard_line, plan.shards), listed])
     head = {name: getattr(plan, name) for name in _HEAD} | {"lines": bounds}
-    lake.store.put_json(f"plans/{run_id}.json", to_plain(head))
+    lake.store.put_json(_plan_key(run_id), to_plain(head))
+    lake.store.check_conditions(_plan_key(run_id))
     recipes = RecipeBook(plan.spec)
     for source in plan.listed:
         recipes.of(source.hints)
@@ -145,11 +152,14 @@ def write_plan(plan: RunPlan) -> None:
 
 
 def read_plan(lake: str, run_id: str) -> RunPlan:
-    """Return a run's plan."""
-    store = Lake(lake).store
-    head = store.read_json(f"plans/{run_id}.json")
+    """Return a run's plan.
+
+    Raises:
+        StorageError: it is not in the lake, or the lake cannot be read.
+    """
+    head = _head(lake, run_id)
     if "lines" in head:
-        *shards, listed = read_lines(store, _lines_key(run_id))
+        *shards, listed = read_lines(Lake(lake).store, _lines_key(run_id))
         return RunPlan(
             spec=from_plain(RunSpec, head["spec"]),
             shards=tuple(map(_shard, shards)),
@@ -181,10 +191,13 @@ def latest_plan(lake: str) -> RunPlan:
 
 
 def read_shard(lake: str, run_id: str, shard_index: int) -> tuple[RunSpec, Shard]:
-    """Return one shard of a run's plan, and what the run is asked to do; of the others nothing is read."""
-    store = Lake(lake).store
-    head = store.read_json(f"plans/{run_id}.json")
-    return from_plain(RunSpec, head["spec"]), _shard(read_line(store, _lines_key(run_id), head["lines"], shard_index))
+    """Return one shard of a run's plan, and what the run is asked to do; of the others nothing is read.
+
+    Raises: as ``read_plan``.
+    """
+    head = _head(lake, run_id)
+    line = read_line(Lake(lake).store, _lines_key(run_id), head["lines"], shard_index)
+    return from_plain(RunSpec, head["spec"]), _shard(line)
 
 
 def _lines_key(run_id: str) -> str:
@@ -212,6 +225,19 @@ def _shard(line: Line) -> Shard:
             )
         )
     )
+
+
+def _head(lake: str, run_id: str) -> dict[str, Any]:
+    try:
+        head: dict[str, Any] = Lake(lake).store.read_json(_plan_key(run_id))
+    except FileNotFoundError as cause:
+        problem = f"the plan of run {run_id} is gone"
+        raise StorageError(f"lake {public_url(lake)!r}", problem, "see who removes it, then run again") from cause
+    return head
+
+
+def _plan_key(run_id: str) -> str:
+    return f"plans/{run_id}.json"
 
 
 def engines_needed(shards: Sequence[Shard]) -> list[EngineKind]:
