@@ -25,9 +25,9 @@ from tasks.audio.headers import MAX_DURATION_MS
 from tasks.audio.media import open_source
 from tasks.audio.probe import probe
 
-MEMORY_BYTES = 1 << 30
-"""What a reader may take beyond what it has when it begins: address space, so that nothing can be taken and not used."""
-RESIDENT_MIB = 256
+MEMORY_BYTES = 3 << 29
+"""Address space that a reader may take beyond what it has when it begins."""
+RESIDENT_MIB = 1024
 """What of it may become resident."""
 CPU_S = 20
 WALL_S = 60
@@ -87,7 +87,7 @@ def _limit() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY_BYTES, taken + MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

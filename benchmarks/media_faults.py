@@ -4,7 +4,7 @@
 
 Real files of twenty containers and their codecs are written, and more taken from a folder; then bits are flipped,
 blocks swapped, sizes made extreme, files cut off and spliced. Each goes through probe, decoding, hashing and cutting into
-chunks, in a process that may take 1 GiB of address space beyond what it begins with, 256 MiB of it resident, 20 s of
+chunks, in a process that may take 1.5 GiB of address space beyond what it begins with, 1 GiB of it resident, 20 s of
 processor time and 60 s in all. Good ends are ``whole`` (nothing was lost that a header states), ``partial`` (kept what
 could be decoded, and says so) and ``refused`` (with the reason). Every other one is a defect: the exit status is 1.
 """
