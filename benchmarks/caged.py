@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from storage.errors import RecordingError
 from storage.records import SAMPLES_PER_MS, SourceObject
 from tasks.audio.chunking import ChunkCutter
 from tasks.audio.decode import read_recording
-from tasks.audio.hashing import RECORDING_ID_DIGITS
+from tasks.audio.hashing import RECORDING_ID_DIGITS, HashingReader
 from tasks.audio.headers import MAX_DURATION_MS
 from tasks.audio.media import open_source
 from tasks.audio.probe import probe
@@ -76,7 +77,7 @@ def _serve(path: Path, send: int) -> None:
     try:
         _limit()
         before_mib = _memory_mib("VmRSS")
-        found = _read(path)
+        found = _found(path)
         os.write(send, json.dumps((*found, _memory_mib("VmHWM") - before_mib)).encode())
         status = 0
     finally:
@@ -84,42 +85,57 @@ def _serve(path: Path, send: int) -> None:
 
 
 def _limit() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    faulthandler.disable()
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY_BYTES, taken + MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _found(path: Path) -> tuple[Outcome, str, int]:
+    """Return what came of reading, and how long the sound is, whatever happens short of a crash."""
+    try:
+        return _read(path)
+    except MemoryError:
+        return "over memory", "MemoryError", 0
+    except Exception as error:  # noqa: BLE001 - whatever it is, it was not promised
+        return "broken promise", f"{type(error).__name__}: {error}", 0
+
+
 def _read(path: Path) -> tuple[Outcome, str, int]:
     """Probe and read as a shard does, and hold the reader to its promises."""
     archive, source = str(path.parent), path.name
-    probed = ""
-    try:
-        probe(archive, SourceObject(source=source, size_bytes=path.stat().st_size, mark=""))
-    except RecordingError as error:
-        probed = type(error).__name__
-    audio_ms = 0
-    try:
-        with open_source(archive, source) as reader:
-            try:
-                with read_recording(reader, source) as recording:
-                    cutter = ChunkCutter(lambda _clip: [])
-                    for cut in cutter.cut(recording.blocks()):
-                        audio_ms = max(audio_ms, cut.chunk.end_ms)
-                        if len(cut.clip) != (cut.chunk.end_ms - cut.chunk.start_ms) * SAMPLES_PER_MS or not np.isfinite(cut.clip).all():
-                            return "broken promise", "a chunk is not finite or not of its length", audio_ms
-            finally:
-                if reader.digest() != hashlib.sha256(path.read_bytes()).hexdigest()[:RECORDING_ID_DIGITS]:
-                    return "broken promise", "another hash than that of the bytes", audio_ms  # noqa: B012 - it outweighs
-    except RecordingError as error:
-        return _refused(error, source)
-    except MemoryError:
-        return "over memory", "MemoryError", audio_ms
-    except Exception as error:  # noqa: BLE001 - whatever it is, it was not promised
-        return "broken promise", f"{type(error).__name__}: {error}", audio_ms
-    if probed:
+    probed = _probe(path)
+    with open_source(archive, source) as reader:
+        try:
+            outcome, reason, audio_ms = _decode(reader, source)
+        except RecordingError as error:
+            outcome, reason, audio_ms = _refused(error, source)
+        if reader.digest() != hashlib.sha256(path.read_bytes()).hexdigest()[:RECORDING_ID_DIGITS]:
+            return "broken promise", "another hash than that of the bytes", audio_ms
+    if probed and outcome != "refused":
         return "broken promise", f"read, though its header was refused ({probed})", audio_ms
+    return outcome, reason, audio_ms
+
+
+def _probe(path: Path) -> str:
+    """Return the kind of refusal, or nothing."""
+    try:
+        probe(str(path.parent), SourceObject(source=path.name, size_bytes=path.stat().st_size, mark=""))
+    except RecordingError as error:
+        return type(error).__name__
+    return ""
+
+
+def _decode(reader: HashingReader, source: str) -> tuple[Outcome, str, int]:
+    audio_ms = 0
+    with read_recording(reader, source) as recording:
+        cutter = ChunkCutter(lambda _clip: [])
+        for cut in cutter.cut(recording.blocks()):
+            audio_ms = max(audio_ms, cut.chunk.end_ms)
+            n_samples = (cut.chunk.end_ms - cut.chunk.start_ms) * SAMPLES_PER_MS
+            if len(cut.clip) != n_samples or not np.isfinite(cut.clip).all():
+                return "broken promise", "a chunk is not finite or not of its length", audio_ms
     if audio_ms != cutter.duration_ms or audio_ms > MAX_DURATION_MS:
         return "broken promise", f"{audio_ms} ms of chunks, {cutter.duration_ms} ms of recording", audio_ms
     return ("partial", _words(recording.problem), audio_ms) if recording.problem else ("whole", "", audio_ms)
