@@ -3,10 +3,11 @@
     python -m benchmarks.media_faults [--files 500] [--seed 1] [--more FOLDER] [--keep FOLDER] [--json FILE]
 
 Real files of twenty containers and their codecs are written, and more taken from a folder; then bits are flipped,
-blocks swapped, sizes made extreme, files cut off and spliced. Each goes through probe, decoding, hashing and cutting into
-chunks, in a process that may take 1.5 GiB of address space beyond what it begins with, 1 GiB of it resident, 20 s of
-processor time and 60 s in all. Good ends are ``whole`` (nothing was lost that a header states), ``partial`` (kept what
-could be decoded, and says so) and ``refused`` (with the reason). Every other one is a defect: the exit status is 1.
+blocks swapped, sizes made extreme, files cut off and spliced. Each goes through probe, decoding, hashing and cutting
+into chunks, in a process that may take 1.5 GiB of address space beyond what it begins with, 1 GiB of it resident, 20 s
+of processor time and 60 s in all. Good ends are ``whole`` (nothing was lost that a header states), ``partial`` (what
+could be decoded is kept, and it says so) and ``refused`` (with the reason). Every other one is a defect: the exit
+status is 1.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ def main(argv: list[str] | None = None) -> None:
                 (options.keep / broken.name).write_bytes(broken.content)
             path.unlink()
     report(f"{len(found)} broken media files, seed {options.seed}", _rows(found), _COLUMNS, options.json)
-    bad = [f"{name} ({change}): {caged.outcome}, {caged.reason}" for name, change, caged in found if caged.outcome in BAD]
-    print(*bad, sep="\n")
+    bad = [one for one in found if one[2].outcome in BAD]
+    for name, change, caged in bad:
+        print(f"{name} ({change}): {caged.outcome}, {caged.reason}")
     sys.exit(1 if bad else 0)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, islice
 
 from storage.errors import RecordingError, WorkerDied
 from storage.records import SourceObject
@@ -23,8 +22,8 @@ def claimed_durations_ms(archive: str, objects: Sequence[SourceObject]) -> list[
 
     Where workers are open, one of them reads the headers; those that it dies over are found by halving.
     """
-    batches = iter(objects)
-    return list(chain.from_iterable(_apart(archive, batch) for batch in iter(lambda: list(islice(batches, _BATCH)), [])))
+    starts = range(0, len(objects), _BATCH)
+    return [length_ms for start in starts for length_ms in _apart(archive, objects[start : start + _BATCH])]
 
 
 def _apart(archive: str, objects: Sequence[SourceObject]) -> list[int]:
