@@ -18,7 +18,8 @@ from flows.job import ShardFuture, Tell, run_job
 from flows.settings import build_spec, load_settings
 from storage.errors import ShardsLost
 from tasks import steps
-from tasks.planning.plan import RunPlan, plan_run, read_plan
+from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.plan_apart import plan_apart
 from tasks.reading.summary import RunSummary, archive_name, artifact_key, headline, plan_line, shard_title
 from tasks.workers import hear_our_loggers, open_workers
 
@@ -74,7 +75,7 @@ def transcribe_archive(  # noqa: PLR0913, PLR0917 - each is a field of the form 
         plan = read_plan(lake, run_id)
     else:
         settings = load_settings(config, profile=profile, language=language, workers=workers)
-        plan = plan_run(
+        plan = plan_apart(
             build_spec(settings, archive, lake, manifest=manifest, collection=collection, retry_failed=retry_failed)
         )
     return _carry_out(plan)

@@ -21,11 +21,11 @@ def plan_here(settings: Settings, archive: str, lake: str, **chosen: Any) -> Run
     """
     from flows.profiles import resolve_profile
     from flows.settings import build_spec
-    from tasks.planning.plan import plan_run
+    from tasks.planning.plan_apart import plan_apart
     from tasks.reading.summary import plan_line
 
     say(resolve_profile(settings.profile).reason)
-    plan = plan_run(build_spec(settings, archive, lake, **chosen))
+    plan = plan_apart(build_spec(settings, archive, lake, **chosen))
     say(plan_line(plan))
     return plan
 

@@ -9,7 +9,8 @@ from functools import partial
 
 from flows.job import Reduced, reduce_lake, run_job
 from tasks.linking.lake import LinkReport, link_lake
-from tasks.planning.plan import RunPlan, latest_run_id, plan_run
+from tasks.planning.plan import RunPlan, latest_run_id
+from tasks.planning.plan_apart import plan_apart
 from tasks.planning.spec import RunSpec
 from tasks.publishing.publish import publish_lake
 from tasks.reading.summary import RunSummary
@@ -28,7 +29,7 @@ def run_local(spec: RunSpec) -> RunSummary:
         ConfigError: archive, manifest, lake or an engine cannot be used.
         StorageError: the lake cannot be read or written.
     """
-    return run_planned(plan_run(spec))
+    return run_planned(plan_apart(spec))
 
 
 def run_planned(plan: RunPlan) -> RunSummary:

@@ -79,6 +79,16 @@ def check_rate(sample_rate_hz: int, subject: str) -> None:
         raise AbsurdAudio(subject, f"claims to have {sample_rate_hz} samples per second", _LISTEN)
 
 
+def check_duration(duration_ms: int, subject: str) -> None:
+    """Refuse a length that no recording has.
+
+    Raises:
+        AbsurdAudio: it is above 31 days.
+    """
+    if duration_ms > MAX_DURATION_MS:
+        raise AbsurdAudio(subject, f"claims to last {duration_ms // 3_600_000} hours", _LISTEN)
+
+
 def _stated_bytes(head: bytes) -> int | None:
     """Return the size of the whole file that a RIFF header states; None where it was written before it was known."""
     if head[:4] == b"RF64":
@@ -100,8 +110,7 @@ def _check(header: MediaHeader, subject: str) -> None:
     check_rate(header.sample_rate_hz, subject)
     if not 1 <= header.n_channels <= MAX_CHANNELS:
         raise AbsurdAudio(subject, f"claims to have {header.n_channels} channels", _LISTEN)
-    if header.duration_ms is not None and header.duration_ms > MAX_DURATION_MS:
-        raise AbsurdAudio(subject, f"claims to last {header.duration_ms // 3_600_000} hours", _LISTEN)
+    check_duration(header.duration_ms or 0, subject)
 
 
 def _text(value: str | None) -> str | None:

@@ -147,18 +147,18 @@ _ALLOW = "allow reading it"
 
 def _add_local(entry: os.DirEntry[str], prefix: str, real_root: str, found: _Found) -> None:
     source = prefix + entry.name
-    if entry.is_symlink():
-        if Path(os.path.realpath(entry.path)).is_relative_to(real_root):
-            if entry.is_dir():
-                return
-        elif is_media(source) or entry.is_dir():
-            found.problems.append(
-                UnsafeMedia(source, "the link leaves the archive; it was not followed", "put the file itself there")
-            )
-            return
     try:
+        if entry.is_symlink():
+            if Path(os.path.realpath(entry.path)).is_relative_to(real_root):
+                if entry.is_dir():
+                    return
+            elif is_media(source) or entry.is_dir():
+                found.problems.append(
+                    UnsafeMedia(source, "the link leaves the archive; it was not followed", "put the file itself there")
+                )
+                return
         status = entry.stat()
-    except OSError as cause:
+    except OSError as cause:  # a link that leads to itself is one, too
         if is_media(source):
             found.problems.append(UnreachableAudio(source, f"cannot be read ({cause.strerror})", _ALLOW))
         return

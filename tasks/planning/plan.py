@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from storage.choices import choice_ids, published_choice_ids
 from storage.decisions import event_ids
-from storage.errors import ConfigError, RecordingError, StorageError
+from storage.errors import ConfigError, StorageError
 from storage.lake import Lake, LakeState
 from storage.publishing import inputs_digest, is_mirrored
 from storage.recipe_cards import write_cards
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.store import absolute_url, json_bytes, public_url
-from tasks.audio.probe import probe
 from tasks.engines.registry import EngineKind
 from tasks.planning import rules
 from tasks.planning.discover import discover
+from tasks.planning.durations import claimed_durations_ms
 from tasks.planning.listing_problems import ListingProblem, commit_problems, listing_problem
 from tasks.planning.manifest import find_manifest, read_manifest
 from tasks.planning.plan_lines import Line, packed, read_line, read_lines, unpacked, write_lines
@@ -29,7 +28,6 @@ from tasks.planning.shards import MINUTE_MS, choose_shard_ms, duplicate_key, gro
 from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
 
 _NO_HINTS = SourceHints()
-_PROBES_AT_ONCE = 8
 _HEAD = ("spec", "problems", "n_ignored", "basis", "is_current")
 """What a plan has besides the lists that are as long as the archive."""
 
@@ -116,7 +114,7 @@ def plan_run(spec: RunSpec) -> RunPlan:
     problems = tuple(listing_problem(error) for error in listing.problems)
     state = lake.state()
     retried = _failed_recordings(lake, state) if spec.retry_failed else frozenset()
-    pending = _probe_all(spec.archive, _pending(spec, listed, state, recipes, retried))
+    pending = _with_durations(spec.archive, _pending(spec, listed, state, recipes, retried))
     basis = _basis(spec, listed, problems, recipes)
     published = state.publication.bases.get(archive_key(spec)) if state.publication else None
     return RunPlan(
@@ -330,16 +328,12 @@ def _failed_recordings(lake: Lake, state: LakeState) -> frozenset[str]:
     return frozenset(recording_id for recording_id in failures if recording_id)
 
 
-def _probe_all(archive: str, pending: Sequence[PlannedRecording]) -> list[PlannedRecording]:
-    def with_duration(recording: PlannedRecording) -> PlannedRecording:
-        try:
-            header = probe(archive, recording.obj)
-        except RecordingError:
-            return recording  # the shard meets the same error and records it
-        return replace(recording, duration_ms=header.duration_ms or 0)
-
-    with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:
-        return list(pool.map(with_duration, pending))
+def _with_durations(archive: str, pending: Sequence[PlannedRecording]) -> list[PlannedRecording]:
+    durations_ms = claimed_durations_ms(archive, [recording.obj for recording in pending])
+    return [
+        replace(recording, duration_ms=duration_ms)
+        for recording, duration_ms in zip(pending, durations_ms, strict=True)
+    ]
 
 
 def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, ...]:
