@@ -18,18 +18,7 @@ from typing import Generic, Self, TypeVar
 import numpy as np
 
 from storage.errors import EngineError, EngineOutOfMemory
-from storage.records import (
-    SAMPLES_PER_MS,
-    Clip,
-    ClipContext,
-    Diarization,
-    FloatArray,
-    Segment,
-    Span,
-    Transcript,
-    Turn,
-    Word,
-)
+from storage.records import Clip, ClipContext, Diarization, FloatArray, Segment, Span, Transcript, Turn, Word
 from tasks.engines.base import EngineIdentity, EngineInfo
 from tasks.engines.fake_journal import note_clips
 from tasks.engines.options import NO_EFFECT, canonical_json, parse_options
