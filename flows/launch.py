@@ -50,6 +50,7 @@ def launch(plan: RunPlan, *, is_local: bool) -> RunSummary:
 
 def _through_prefect(plan: RunPlan) -> RunSummary:
     """Call the flow; workers load their engines while Prefect starts."""
+    from flows.temporary_server import some_server
     from storage.store import public_url
     from tasks.planning.plan import engines_needed, write_plan
     from tasks.stages.engine_set import load_engines
@@ -59,9 +60,10 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
     write_plan(plan)
     with open_workers(spec.workers, spec.threads) as workers:
         workers.warm_up(load_engines, spec, engines_needed(plan.shards))
-        from flows.archive import transcribe_archive
+        with some_server():
+            from flows.archive import transcribe_archive
 
-        return transcribe_archive(public_url(spec.archive), spec.lake, run_id=spec.run_id)
+            return transcribe_archive(public_url(spec.archive), spec.lake, run_id=spec.run_id)
 
 
 def _log_to_stderr() -> None:

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic, Self, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from storage.errors import EngineError, EngineOutOfMemory
 from storage.records import Clip, ClipContext, Diarization, FloatArray, Segment, Span, Transcript, Turn, Word
 from tasks.engines.base import EngineIdentity, EngineInfo
+from tasks.engines.fake_journal import note_clips
 from tasks.engines.options import NO_EFFECT, canonical_json, parse_options
 from tasks.engines.tones import VOICES_HZ, BoolArray, Burst, bursts, frame_levels, joined, voice_levels
 
@@ -44,6 +46,8 @@ class Troubles:
     """Kill the process in which this voice is heard."""
     delay_ms: int = field(default=0, metadata=NO_EFFECT)
     """Sleep so long for each clip, so that a test can interrupt."""
+    journal: str | None = field(default=None, metadata=NO_EFFECT)
+    """File in which each clip is noted, so that a test can count what is done twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,8 @@ class _Fake(Generic[OptionsT]):
 
     def _make_trouble(self, clips: Sequence[Clip]) -> None:
         subject, wanted = f"engine {type(self).__name__}", self._options
+        if wanted.journal is not None:
+            note_clips(Path(wanted.journal), clips)
         time.sleep(wanted.delay_ms * len(clips) / 1000)
         if wanted.max_batch is not None and len(clips) > wanted.max_batch:
             raise EngineOutOfMemory(subject, f"{len(clips)} clips are too many at once", "use smaller batches")

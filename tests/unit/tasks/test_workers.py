@@ -9,7 +9,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +16,7 @@ from storage.errors import UnknownEngine, WorkerDied, is_transient
 from tasks.engines import registry
 from tasks.retries import call_patiently
 from tasks.workers import call_in_worker, open_workers
+from tests.processes import needs_proc, wait_until_gone
 
 
 def test_without_workers_the_call_is_made_here():
@@ -88,7 +88,7 @@ def test_what_workers_log_is_logged_here(our_logs):
     assert "heard 7" in our_logs.text
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+@needs_proc
 def test_workers_end_when_their_parent_is_killed():
     script = (
         "import os, time\nfrom tasks.workers import *\n"
@@ -100,14 +100,4 @@ def test_workers_end_when_their_parent_is_killed():
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    for _ in range(100):
-        if not is_running(worker):
-            return
-        time.sleep(0.1)
-    os.kill(worker, signal.SIGKILL)
-    pytest.fail("the worker outlived its parent")
-
-
-def is_running(pid):
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    wait_until_gone(worker)
