@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -17,8 +16,6 @@ from tasks.retries import call_patiently
 from tasks.stages.run_shard import ShardReport
 from tasks.stages.take_shard import take_shard
 from tasks.workers import open_workers
-
-log = logging.getLogger(__name__)
 
 
 def run_local(spec: RunSpec) -> RunSummary:
@@ -45,7 +42,8 @@ def run_planned(plan: RunPlan) -> RunSummary:
             submit=submit,
             link=_link_patiently,
             publish=publish_lake,
-            tell=lambda n_done, n: log.info("%d of %d shards done", n_done, n),
+            show=lambda _progress: None,
+            runner="local",
         )
 
 

@@ -24,13 +24,15 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.runs import RunRecord, run_record
 from storage.schemas import FACTS, WHOLES
 from storage.store import Store, json_bytes
 
@@ -86,21 +88,6 @@ class Publication:
     """Key of the one Parquet file of each small table."""
     bases: Mapping[str, str]
     """Digest of what each archive's last run was asked to do, by archive."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """One run, as the view `runs` shows it."""
-
-    run_id: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    profile: str
-    settings: Mapping[str, Any]
-    versions: Mapping[str, str]
-    counts: Mapping[str, int] = field(default_factory=dict)
-    audio_ms: int = 0
-    wall_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +182,16 @@ class Lake:
             unpublished_archives=frozenset(archives),
         )
 
+    def commits_after(self, at: datetime, known: Collection[str]) -> list[Commit]:
+        """Return the commits made since that moment but for the known, oldest first; not what vanishes meanwhile."""
+        first = f"{at:%Y%m%dT%H%M%S%f}"
+        found = []
+        for name in self.store.list("commits"):
+            if name >= first and name.removesuffix(".json") not in known:
+                with suppress(FileNotFoundError):
+                    found.append(self._read_commit(name))
+        return found
+
     def all_failures(self, state: LakeState) -> list[tuple[str, dict[str, Any]]]:
         """Return every failure ever committed, with its commit; publish decides which still stand."""
         return [
@@ -210,6 +207,11 @@ class Lake:
         """Return the publication that counts, or None in a new lake."""
         names = [name for name in self.store.list("publications") if name.endswith(".json")]
         return _publication(self.store.read_json(f"publications/{names[-1]}")) if names else None
+
+    def publication(self, number: int) -> Publication | None:
+        """Return a publication by its number, or None where there is none."""
+        key = f"publications/{number:08d}.json"
+        return _publication(self.store.read_json(key)) if self.store.exists(key) else None
 
     def publish(self, publication: Publication) -> bool:
         """Make a publication the lake's state; return False where somebody else took the number first."""
@@ -229,8 +231,8 @@ class Lake:
 
     def runs(self) -> list[RunRecord]:
         """Return all runs, oldest first."""
-        records = [self.store.read_json(f"runs/{name}") for name in self.store.list("runs")]
-        return sorted(map(_run_record, records), key=lambda record: (record.started_at, record.run_id))
+        records = self.store.read_jsons("runs").values()
+        return sorted(map(run_record, records), key=lambda record: (record.started_at, record.run_id))
 
     def name_speaker(self, speaker_id: str, name: str | None) -> None:
         """Give a speaker a name, or take it away; counts at once and for all recordings."""
@@ -317,15 +319,4 @@ def _publication(record: Mapping[str, Any]) -> Publication:
         parts=tuple(Part(**part) for part in record["parts"]),
         wholes=record["wholes"],
         bases=record["bases"],
-    )
-
-
-def _run_record(record: Mapping[str, Any]) -> RunRecord:
-    ended_at = record["ended_at"]
-    return RunRecord(
-        **{
-            **record,
-            "started_at": datetime.fromisoformat(record["started_at"]),
-            "ended_at": datetime.fromisoformat(ended_at) if ended_at else None,
-        }
     )
