@@ -14,7 +14,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.job import ShardFuture, run_job
+from flows.job import ShardFuture, run_job, take_shards
 from flows.settings import build_spec, load_settings
 from storage.errors import ShardsLost
 from tasks import steps
@@ -89,7 +89,7 @@ def _carry_out(plan: RunPlan) -> RunSummary:
     with open_workers(spec.workers, spec.threads):
         summary = run_job(
             plan,
-            submit=submit,
+            take=lambda tell: take_shards(plan, submit, tell),
             link=steps.link,
             publish=steps.publish,
             show=steps.nothing_to_show if plan.is_current else steps.progress_of(key, name),

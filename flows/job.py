@@ -61,20 +61,19 @@ class Reduced(NamedTuple):
     publish: PublishReport
 
 
-Link = Callable[[str, str], LinkReport]
-Publish = Callable[[str, str, LinkReport], PublishReport]
 Tell = Callable[[int, ShardReport, tuple[str, ...]], None]
 """Told after each shard: how many have ended, the sum of what came of them, and why some are lost."""
+Take = Callable[[Tell], ShardsTaken]
+Link = Callable[[str, str], LinkReport]
+Publish = Callable[[str, str, LinkReport], PublishReport]
 
 
-def run_job(
-    plan: RunPlan, *, submit: Callable[[int], ShardFuture], link: Link, publish: Publish, show: Show, runner: str
-) -> RunSummary:
+def run_job(plan: RunPlan, *, take: Take, link: Link, publish: Publish, show: Show, runner: str) -> RunSummary:
     """Do what the plan says; with nothing to do, only record that somebody asked.
 
     Args:
         plan: What to do.
-        submit: Starts a shard.
+        take: Has the shards taken, and tells how it goes.
         link: Finds speakers.
         publish: Makes the tables.
         show: Shows somebody how far the run is, while it goes.
@@ -90,7 +89,7 @@ def run_job(
     with RunWatch(plan, record, show) as watch:
         taken, reduced = ShardsTaken(ShardReport(), ()), None
         if not plan.is_current:
-            taken = take_shards(plan, submit, watch.tell)
+            taken = take(watch.tell)
             watch.reduce_begins()
             reduced = reduce_lake(plan.spec.lake, plan.spec.run_id, link, publish)
         summary = summarise(plan, taken, reduced)

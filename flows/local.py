@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 
-from flows.job import Reduced, reduce_lake, run_job
+from flows.job import Reduced, reduce_lake, run_job, take_shards
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.planning.plan import RunPlan, latest_run_id, plan_run
 from tasks.planning.spec import RunSpec
@@ -39,7 +39,7 @@ def run_planned(plan: RunPlan) -> RunSummary:
 
         return run_job(
             plan,
-            submit=submit,
+            take=lambda tell: take_shards(plan, submit, tell),
             link=_link_patiently,
             publish=publish_lake,
             show=lambda _progress: None,

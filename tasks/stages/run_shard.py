@@ -308,8 +308,8 @@ class _ShardRun:
 
 
 def _report_line(report: ShardReport) -> str:
-    audio = f"{of_audio(report.audio_ms)} of audio in {lasting(report.wall_ms)}"
-    return f"done: {counted(report.n_recordings, 'recording')}, {audio}, {counted(report.n_failures, 'failure')}"
+    audio = f"{of_audio(report.audio_ms)} of audio done in {lasting(report.wall_ms)}"
+    return f"{counted(report.n_recordings, 'recording')}, {audio}, {counted(report.n_failures, 'failure')}"
 
 
 def _decoded(cuts: Iterator[CutChunk], source: str) -> Iterator[CutChunk]:
