@@ -80,7 +80,7 @@ def start_run(url: str, deployment: str, parameters: Mapping[str, object]) -> An
 
     with SyncPrefectClient(url) as client:
         found = client.read_deployment_by_name(deployment)
-        return client.create_flow_run_from_deployment(found.id, parameters={**found.parameters, **parameters})
+        return client.create_flow_run_from_deployment(found.id, parameters=dict(parameters))
 
 
 def wait_for_run(url: str, flow_run_id: Any, *, timeout_s: float = 240) -> Any:
@@ -96,6 +96,18 @@ def wait_for_run(url: str, flow_run_id: Any, *, timeout_s: float = 240) -> Any:
             time.sleep(0.3)
     message = f"{run.name} is still {run.state and run.state.name}"
     raise TimeoutError(message)
+
+
+def artifact_path(url: str, key: str) -> str:
+    """Return where the UI shows the latest artifact of that key."""
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+    from prefect.client.schemas.sorting import ArtifactSort
+
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    with SyncPrefectClient(url) as client:
+        latest, *_ = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC)
+    return f"/artifacts/artifact/{latest.id}"
 
 
 def find_browser() -> str | None:

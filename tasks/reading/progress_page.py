@@ -10,7 +10,7 @@ from tasks.wording import cell, counted, lasting, of_audio
 MOST_FAILURES = 50
 """Failures on a page; the lake has all of them."""
 
-_BAR = 30
+_BAR = 50
 _ROUND_FROM = 20
 _PHASES: Mapping[Phase, str] = {
     "shards": "The recordings are transcribed, diarized and fingerprinted, in shards.",
@@ -22,9 +22,10 @@ _PHASES: Mapping[Phase, str] = {
 def progress_page(progress: Progress) -> str:
     """Return the page, in Markdown."""
     parts = [
-        f"# {_bar(progress.percent)} {progress.percent:.0f} %",
+        f"# {progress.percent:.0f} % of the audio is done",
+        f"`{_bar(progress.percent)}`",
         _PHASES[progress.phase],
-        _table(_facts(progress)),
+        two_columns("so far", _facts(progress)),
         "## Stages",
         stage_table(progress.work.stage_ms, progress.work.audio_ms) or "Told when the first shard has ended.",
         "## Failures so far",
@@ -93,5 +94,6 @@ def _bar(percent: float) -> str:
     return "█" * filled + "░" * (_BAR - filled)
 
 
-def _table(rows: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
+def two_columns(head: str, rows: Sequence[tuple[str, str]]) -> str:
+    """Return names and values as a table, in Markdown."""
+    return "\n".join([f"| {head} | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])

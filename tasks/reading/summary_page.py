@@ -7,7 +7,7 @@ from typing import Any
 
 from storage.catalog import open_catalog
 from tasks.reading.changes import LakeChanges, Names
-from tasks.reading.progress_page import retry_in_words, stage_table
+from tasks.reading.progress_page import retry_in_words, stage_table, two_columns
 from tasks.reading.summary import RunSummary, headline
 from tasks.wording import cell, counted, lasting, of_audio
 
@@ -69,7 +69,7 @@ def _changes(changes: LakeChanges) -> str:
         ("speakers", _speakers(changes)),
         ("publication", f"{changes.publication}; {changes.n_parts_written:,} of {changes.n_parts:,} parts written"),
     ]
-    return _table(rows)
+    return two_columns("since the publication before", rows)
 
 
 def _speakers(changes: LakeChanges) -> str:
@@ -127,11 +127,7 @@ def _run(summary: RunSummary) -> str:
     ]
     if link:
         rows.append(("voices without a speaker", f"{link.n_unlinked:,} of {link.n_local_speakers:,}"))
-    return _table(rows)
-
-
-def _table(rows: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
+    return two_columns("what", rows)
 
 
 def _list(lines: Sequence[str]) -> str:

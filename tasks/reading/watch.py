@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 _EVERY_S = 10.0
 _SOONEST_S = 2.0
-_SAY_EVERY_S = 60.0
+_SAY_EVERY_S = 300.0
 _CLOCKS_DIFFER = timedelta(hours=1)
 """Commits are named by the clocks of the machines that made them."""
 _MOST_STEPS = 200
@@ -119,7 +119,7 @@ class RunWatch:
             log.debug("could not be shown: %s", problem)
 
     def _say(self, progress: Progress) -> None:
-        """Log a line every minute, so that a run of long shards is not silent."""
+        """Log a line now and then, so that a run of long shards is not silent."""
         if time.monotonic() - self._said >= _SAY_EVERY_S and progress.phase == "shards":
             self._said = time.monotonic()
             log.info("%s", progress_line(progress))

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.prefect_servers import artifact_path
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
 
 
@@ -39,7 +41,7 @@ def test_artifacts_are_there_by_name(ran, ui):
 
 
 def test_the_summary_is_readable(ran, ui):
-    page = ui("/artifacts/key/archive-summary", "What changed")
+    page = ui(artifact_path(ran.url, "archive-summary"), "What changed")
     body = page.locator("body")
     expect(page.get_by_role("heading", name=re.compile(r"^5 recordings, .* 1 recording failed$"))).to_be_visible()
     expect(page.get_by_role("cell", name="recordings added", exact=True)).to_be_visible()
@@ -48,7 +50,7 @@ def test_the_summary_is_readable(ran, ui):
 
 
 def test_progress_ended_at_the_end(ran, ui):
-    page = ui("/artifacts/key/archive-run", "100 %")
+    page = ui(artifact_path(ran.url, "archive-run"), "100 % of the audio is done")
     expect(page.get_by_role("cell", name="recordings done", exact=True)).to_be_visible()
     expect(page.locator("body")).to_contain_text("The run is over")
 

@@ -92,7 +92,7 @@ def test_a_line_says_how_far_it_is():
 def test_the_page_has_it_all():
     work = ShardReport(audio_ms=100 * MINUTE_MS, stage_ms={"diarize": MINUTE_MS, "transcribe": 3 * MINUTE_MS})
     page = progress_page(progress(work=work, failures=(FAILED,), n_failed=1, lost=("shard 2 of 4: gone",)))
-    assert "25 %" in page
+    assert "# 25 % of the audio is done" in page
     assert "| recordings done | 10 of 40 |" in page
     assert "| transcribe | 33 | 3 min | 75 % |" in page
     assert "| a\\|b.mp3 | probe | UnreadableAudio | is &lt;no&gt; audio; look |" in page
