@@ -14,7 +14,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.job import ShardFuture, Tell, run_job
+from flows.job import ShardFuture, run_job, take_shards
 from flows.settings import build_spec, load_settings
 from storage.errors import ShardsLost
 from tasks import steps
@@ -24,8 +24,6 @@ from tasks.reading.summary import RunSummary, archive_name, artifact_key, headli
 from tasks.workers import hear_our_loggers, open_workers
 
 log = logging.getLogger(__name__)
-
-_LONG_RUN_SHARDS = 4
 
 
 def _flow_run_name() -> str:
@@ -90,15 +88,16 @@ def _carry_out(plan: RunPlan) -> RunSummary:
         return steps.transcribe_shard.submit(spec.lake, spec.run_id, index, title)
 
     with open_workers(spec.workers, spec.threads):
-        summary = run_job(plan, submit=submit, link=steps.link, publish=steps.publish, tell=_progress(plan, key, name))
+        summary = run_job(
+            plan,
+            take=lambda tell: take_shards(plan, submit, tell),
+            link=steps.link,
+            publish=steps.publish,
+            show=steps.nothing_to_show if plan.is_current else steps.progress_of(key, name),
+            runner="processes",
+        )
     steps.show(summary, spec.lake, key)
     log.info("%s", headline(summary))
     if summary.lost:
         raise ShardsLost(name, "; ".join(summary.lost), "run again to continue")
     return summary
-
-
-def _progress(plan: RunPlan, key: str, name: str) -> Tell:
-    if len(plan.shards) < _LONG_RUN_SHARDS:
-        return lambda n_done, n: log.info("%d of %d shards done", n_done, n)
-    return steps.progress_bar(key, f"Shards of {name} that are done")

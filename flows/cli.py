@@ -23,6 +23,7 @@ from storage.errors import ConfigError, VoxlakeError
 
 _DONE, _SOME_FAILED, _USAGE, _CONFIGURATION, _INTERRUPTED = 0, 1, 2, 3, 130
 _DEFAULT_OPTIONS = RunOptions()
+_RUN_COLUMNS = ("run_id", "profile", "status", "shards", "audio_min", "audio_left_min", "wall_s", "failed")
 
 app = App(
     name="voxlake",
@@ -124,7 +125,7 @@ def status(
     else:
         print_pairs(found["counts"])
         print_rows(found["failures"], ("source", "stage", "error", "message"), title="failures")
-        print_rows(found["runs"], ("run_id", "profile", "audio_min", "wall_s", "state"), title="latest runs")
+        print_rows(found["runs"], _RUN_COLUMNS, title="latest runs")
     return _SOME_FAILED if found["failures"] else _DONE
 
 

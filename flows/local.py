@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 
-from flows.job import Reduced, reduce_lake, run_job
+from flows.job import Reduced, reduce_lake, run_job, take_shards
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.planning.plan import RunPlan, latest_run_id
 from tasks.planning.plan_apart import plan_apart
@@ -18,8 +17,6 @@ from tasks.retries import call_patiently
 from tasks.stages.run_shard import ShardReport
 from tasks.stages.take_shard import take_shard
 from tasks.workers import open_workers
-
-log = logging.getLogger(__name__)
 
 
 def run_local(spec: RunSpec) -> RunSummary:
@@ -43,10 +40,11 @@ def run_planned(plan: RunPlan) -> RunSummary:
 
         return run_job(
             plan,
-            submit=submit,
+            take=lambda tell: take_shards(plan, submit, tell),
             link=_link_patiently,
             publish=publish_lake,
-            tell=lambda n_done, n: log.info("%d of %d shards done", n_done, n),
+            show=lambda _progress: None,
+            runner="local",
         )
 
 

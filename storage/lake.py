@@ -27,7 +27,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,6 +43,7 @@ from storage.compactions import (
     read_facts,
 )
 from storage.errors import StorageError
+from storage.runs import RunRecord, run_record
 from storage.schemas import FACTS, WHOLES
 from storage.store import Store, json_bytes
 
@@ -98,21 +99,6 @@ class Publication:
     """Key of the one Parquet file of each small table."""
     bases: Mapping[str, str]
     """Digest of what each archive's last run was asked to do, by archive."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """One run, as the view `runs` shows it."""
-
-    run_id: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    profile: str
-    settings: Mapping[str, Any]
-    versions: Mapping[str, str]
-    counts: Mapping[str, int] = field(default_factory=dict)
-    audio_ms: int = 0
-    wall_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +232,12 @@ class Lake:
         records = self.store.read_jsons("commits", [f"{name}.json" for name in names])
         return {record["commit_id"]: _commit(record) for record in records.values()}
 
+    def commits_after(self, at: datetime, known: Collection[str]) -> list[Commit]:
+        """Return the commits made since that moment but for the known, oldest first; not what vanishes meanwhile."""
+        first = f"{at:%Y%m%dT%H%M%S%f}"
+        names = [name.removesuffix(".json") for name in self.store.list("commits") if name >= first]
+        return list(self.read_commits([name for name in names if name not in known]).values())
+
     def all_failures(self, state: LakeState) -> list[tuple[str, dict[str, Any]]]:
         """Return every failure ever committed, with its commit; publish decides which still stand."""
         failures = []
@@ -268,6 +260,11 @@ class Lake:
         names = [name for name in self.store.list("publications") if name.endswith(".json")]
         return _publication(self.store.read_json(f"publications/{names[-1]}")) if names else None
 
+    def publication(self, number: int) -> Publication | None:
+        """Return a publication by its number, or None where there is none."""
+        key = f"publications/{number:08d}.json"
+        return _publication(self.store.read_json(key)) if self.store.exists(key) else None
+
     def publish(self, publication: Publication) -> bool:
         """Make a publication the lake's state; return False where somebody else took the number first."""
         return self.store.create(f"publications/{publication.number:08d}.json", _encode(publication))
@@ -286,8 +283,8 @@ class Lake:
 
     def runs(self) -> list[RunRecord]:
         """Return all runs, oldest first."""
-        records = [self.store.read_json(f"runs/{name}") for name in self.store.list("runs")]
-        return sorted(map(_run_record, records), key=lambda record: (record.started_at, record.run_id))
+        records = self.store.read_jsons("runs").values()
+        return sorted(map(run_record, records), key=lambda record: (record.started_at, record.run_id))
 
     def name_speaker(self, speaker_id: str, name: str | None) -> None:
         """Give a speaker a name, or take it away; counts at once and for all recordings."""
@@ -401,15 +398,4 @@ def _publication(record: Mapping[str, Any]) -> Publication:
         parts=tuple(Part(**part) for part in record["parts"]),
         wholes=record["wholes"],
         bases=record["bases"],
-    )
-
-
-def _run_record(record: Mapping[str, Any]) -> RunRecord:
-    ended_at = record["ended_at"]
-    return RunRecord(
-        **{
-            **record,
-            "started_at": datetime.fromisoformat(record["started_at"]),
-            "ended_at": datetime.fromisoformat(ended_at) if ended_at else None,
-        }
     )

@@ -261,7 +261,7 @@ WHOLES: Mapping[str, pa.Schema] = {
         ("stage", pa.string()),
         optional=[("recipe", pa.string()), ("after", pa.string())],
     ),
-    "failures": FACTS["failures"],
+    "failures": FACTS["failures"].append(pa.field("since", _INSTANT)),
     "sources": _schema(
         ("archive", pa.string()),
         ("source", pa.string()),
