@@ -7,8 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 
-from flows.job import Reduced, reduce_lake, run_job
+from flows.job import Reduced, reduce_lake, run_job, take_shards
 from tasks.linking.lake import LinkReport, link_lake
+from tasks.planning.limits import limit_s
 from tasks.planning.plan import RunPlan, latest_run_id, plan_run
 from tasks.planning.spec import RunSpec
 from tasks.publishing.publish import publish_lake
@@ -37,16 +38,20 @@ def run_planned(plan: RunPlan) -> RunSummary:
     with ThreadPoolExecutor(spec.workers) as threads, open_workers(spec.workers, spec.threads):
 
         def submit(index: int) -> Future[ShardReport]:
-            call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index)
+            most_s = limit_s(spec, plan.shards[index].recordings)
+            call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index, most_s)
             return threads.submit(copy_context().run, call)
 
         return run_job(
             plan,
-            submit=submit,
+            take=lambda: take_shards(plan, submit, _tell),
             link=_link_patiently,
             publish=publish_lake,
-            tell=lambda n_done, n: log.info("%d of %d shards done", n_done, n),
         )
+
+
+def _tell(n_done: int, n: int) -> None:
+    log.info("%d of %d shards done", n_done, n)
 
 
 def relink(lake: str) -> Reduced:
