@@ -35,6 +35,10 @@ _PACKAGES = (
 )  # fmt: skip
 
 
+class Suspended(Exception):
+    """Somebody wants the run to end here and to be continued later."""
+
+
 class ShardFuture(Protocol):
     """What futures of Prefect and of the standard library share."""
 
@@ -98,28 +102,55 @@ def run_job(plan: RunPlan, *, take: Take, link: Link, publish: Publish, show: Sh
 
 
 def take_shards(plan: RunPlan, submit: Callable[[int], ShardFuture], tell: Tell) -> ShardsTaken:
-    """Keep as many shards in flight as there are workers; a shard that is lost does not stop the others."""
+    """Keep as many shards in flight as there are workers; a shard that is lost does not stop the others.
+
+    Raises:
+        ConfigError: an engine cannot be loaded.
+        Suspended: ``submit`` said so; what was in flight is done.
+    """
     finished: queue.SimpleQueue[tuple[int, ShardFuture]] = queue.SimpleQueue()
     waiting = iter(range(len(plan.shards)))
-    running = sum(_start_next(waiting, submit, finished) for _ in range(plan.spec.workers))
-    work, lost, broken, n_done = ShardReport(), [], None, 0
-    while running:
+    work, lost, n_done = ShardReport(), [], 0
+    broken: ConfigError | Suspended | None = None
+
+    def start_next() -> int:
+        nonlocal broken
+        try:
+            return 0 if broken else _start_next(waiting, submit, finished)
+        except Suspended as suspended:
+            broken = suspended
+            return 0
+
+    n_running = sum(start_next() for _ in range(plan.spec.workers))
+    while n_running:
         index, future = finished.get()
-        running -= 1
+        n_running -= 1
         try:
             work += future.result()
         except ConfigError as error:
             broken = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the other shards go on
-            lost.append(f"shard {index + 1} of {len(plan.shards)}: {_in_words(error)}")
-            log.error("%s", "\n".join([lost[-1], *_traceback(error)]))  # noqa: TRY400 - ours would say nothing
-        if broken is None:
-            running += _start_next(waiting, submit, finished)
+            lost.append(tell_lost(plan, index, in_words(error)))
+        n_running += start_next()
         n_done += 1
         tell(n_done, work, tuple(lost))
     if broken:
         raise broken
     return ShardsTaken(work, tuple(lost))
+
+
+def tell_lost(plan: RunPlan, index: int, problem: str) -> str:
+    """Log that a shard is lost; return the line about it, without what follows its first."""
+    line = f"shard {index + 1} of {len(plan.shards)}: {problem}"
+    log.error("%s", line)
+    return line.partition("\n")[0]
+
+
+def in_words(error: Exception) -> str:
+    """Return what went wrong, and where the worker met it if nobody foresaw that."""
+    if isinstance(error, VoxlakeError):
+        return str(error)
+    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
 
 
 def reduce_lake(lake: str, run_id: str, link: Link, publish: Publish) -> Reduced:
@@ -254,12 +285,3 @@ def installed_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _in_words(error: Exception) -> str:
-    return str(error) if isinstance(error, VoxlakeError) else f"{type(error).__name__}: {error}"
-
-
-def _traceback(error: Exception) -> list[str]:
-    """Return where the worker met an error that nobody foresaw."""
-    return [] if isinstance(error, VoxlakeError) else getattr(error, "__notes__", [])

@@ -8,6 +8,7 @@ from functools import partial
 
 from flows.job import Reduced, reduce_lake, run_job, take_shards
 from tasks.linking.lake import LinkReport, link_lake
+from tasks.planning.limits import limit_s
 from tasks.planning.plan import RunPlan, latest_run_id
 from tasks.planning.plan_apart import plan_apart
 from tasks.planning.spec import RunSpec
@@ -35,7 +36,8 @@ def run_planned(plan: RunPlan) -> RunSummary:
     with ThreadPoolExecutor(spec.workers) as threads, open_workers(spec.workers, spec.threads):
 
         def submit(index: int) -> Future[ShardReport]:
-            call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index)
+            most_s = limit_s(spec, plan.shards[index].recordings)
+            call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index, most_s)
             return threads.submit(copy_context().run, call)
 
         return run_job(

@@ -18,6 +18,7 @@
     │   ├── PublicationRaced     (Transient) somebody else published first
     │   └── SchemaMismatch
     ├── WorkerDied               (Transient) a worker process was killed; its shard is taken again
+    │   └── WorkerHung           it took longer than it may
     ├── ShardsLost               shards stayed undone after all retries; the next run takes them again
     └── LimitsBroken             an evaluation found figures beyond the limits that were given
 
@@ -134,6 +135,10 @@ class SchemaMismatch(StorageError):
 
 class WorkerDied(VoxlakeError, Transient):
     """A worker process ended in the middle of a shard, by a signal or for want of memory."""
+
+
+class WorkerHung(WorkerDied):
+    """A worker process took longer than it may, and was ended."""
 
 
 class ShardsLost(VoxlakeError):

@@ -61,9 +61,15 @@ _POLICY: _Policy = {
 }
 
 
-def _transcribe_shard(lake: str, run_id: str, shard_index: int, title: str) -> ShardReport:  # noqa: ARG001 - the name
+def _transcribe_shard(
+    lake: str,
+    run_id: str,
+    shard_index: int,
+    title: str,  # noqa: ARG001 - the name
+    most_s: float | None,
+) -> ShardReport:
     """Take one shard of a run's plan through its stages and commit its facts."""
-    return take_shard(lake, run_id, shard_index)
+    return take_shard(lake, run_id, shard_index, most_s)
 
 
 def _link(lake: str, run_id: str) -> LinkReport:
