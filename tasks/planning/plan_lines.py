@@ -22,9 +22,7 @@ Line = dict[str, Any]
 def packed(sources: Iterable[Source]) -> Line:
     """Return sources and their hints as JSON values, each hint once."""
     numbers: dict[SourceHints, int] = {}
-    rows = [
-        [obj.source, obj.size_bytes, obj.mark, numbers.setdefault(hints, len(numbers))] for obj, hints in sources
-    ]
+    rows = [[obj.source, obj.size_bytes, obj.mark, numbers.setdefault(hints, len(numbers))] for obj, hints in sources]
     return {"hints": [to_plain(hints) for hints in numbers], "sources": rows}
 
 
