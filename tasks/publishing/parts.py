@@ -94,6 +94,8 @@ def _part_tables(
 ) -> dict[str, pa.Table]:
     """Return the published tables of a part; rows are Python objects for one recording at a time."""
     pieces: dict[str, list[pa.Table]] = {table: [PARTS[table].empty_table()] for table in PARTS}
+    nothing = {table: FACTS[table].empty_table() for table in _STAGE_OF_TABLE}
+    no_failures = WHOLES["failures"].empty_table()
     for one in members:
         identity = {
             "recording_id": one.recording_id,
@@ -101,8 +103,9 @@ def _part_tables(
             "recipe": inputs_digest(sorted(one.recipes.items()))[:16],
             "run_id": shown.run_id,
         }
-        failures = table_of(shown.failures_of.get(one.recording_id, []), WHOLES["failures"])
-        own = {table: facts[table].get(one.recording_id, FACTS[table].empty_table()) for table in _STAGE_OF_TABLE}
+        failed = shown.failures_of.get(one.recording_id)
+        failures = table_of(failed, WHOLES["failures"]) if failed else no_failures
+        own = {table: facts[table].get(one.recording_id, nothing[table]) for table in _STAGE_OF_TABLE}
         speakers = shown.speakers_of(one.recording_id)
         found = attribute_recording(
             identity,
