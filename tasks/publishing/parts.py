@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -121,7 +122,7 @@ def _part_tables(
 
 def _facts_by_recording(
     lake: Lake, state: LakeState, members: Sequence[SelectedRecording]
-) -> dict[str, dict[str, pa.Table]]:
+) -> dict[str, Mapping[str, pa.Table]]:
     """Return each fact table's rows of each recording."""
     return {
         table: split_by_recording(lake.facts(table, state, [key for one in members for key in one.keys(stage)]))
@@ -129,16 +130,32 @@ def _facts_by_recording(
     }
 
 
-def split_by_recording(table: pa.Table) -> dict[str, pa.Table]:
+def split_by_recording(table: pa.Table) -> Mapping[str, pa.Table]:
     """Return each recording's rows, in their order."""
     if not len(table):
         return {}
     codes = table["recording_id"].combine_chunks().dictionary_encode()
     order = pc.sort_indices(codes.indices)  # stable
-    ordered, counts = table.take(order), pc.value_counts(codes.indices.take(order))
-    split, start = {}, 0
-    for entry in counts.to_pylist():
-        recording_id = codes.dictionary[entry["values"]].as_py()
-        split[recording_id] = ordered.slice(start, entry["counts"])
-        start += entry["counts"]
-    return split
+    counts = pc.value_counts(codes.indices.take(order))
+    recording_ids = codes.dictionary.take(counts.field("values")).to_pylist()
+    ends = np.cumsum(counts.field("counts").to_numpy())
+    starts = ends - counts.field("counts").to_numpy()
+    spans = zip(starts.tolist(), ends.tolist(), strict=True)
+    return _Slices(table.take(order), dict(zip(recording_ids, spans, strict=True)))
+
+
+class _Slices(Mapping[str, pa.Table]):
+    """Rows by recording, cut out when they are asked for: ten thousand tables would be larger than what is in them."""
+
+    def __init__(self, ordered: pa.Table, spans: Mapping[str, tuple[int, int]]) -> None:
+        self._ordered, self._spans = ordered, spans
+
+    def __getitem__(self, recording_id: str) -> pa.Table:
+        start, end = self._spans[recording_id]
+        return self._ordered.slice(start, end - start)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._spans)
+
+    def __len__(self) -> int:
+        return len(self._spans)

@@ -81,12 +81,15 @@ def standing_failures(lake_url: str, archive: str, sources: Sequence[str]) -> li
     """Return a row per failure that stands for one of these sources, under every name its bytes have there."""
     lake = Lake(lake_url)
     publication = lake.latest_publication()
+    failures = lake.whole(publication, "failures").to_pylist()
+    if not failures:
+        return []
     names: dict[str, list[str]] = {}
     for row in lake.whole(publication, "sources").select(["archive", "source", "recording_id"]).to_pylist():
         if row["archive"] == archive and row["recording_id"]:
             names.setdefault(row["recording_id"], []).append(row["source"])
     wanted, standing = set(sources), []
-    for row in lake.whole(publication, "failures").to_pylist():
+    for row in failures:
         nameless = [row["source"]] if row["archive"] == archive else []
         known_as = names.get(row["recording_id"], []) if row["recording_id"] else nameless
         shown = {column: row[column] for column in ("stage", "error", "message", "is_transient")}
