@@ -83,13 +83,21 @@ def make_spec(archive: Path, lake: Path, profile: str, **settings: object) -> Ru
     return build_spec(load_settings(None, profile=profile, **settings), str(archive), str(lake))
 
 
-@contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
-    """Start a Prefect server that keeps everything in a folder; yield its API's address."""
+def free_port() -> int:
+    """Return a port of this machine that nobody has at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def prefect_server(home: Path, database_url: str | None = None) -> Iterator[str]:
+    """Start a Prefect server that keeps everything in a folder, or in another database; yield its API's address."""
+    port = str(free_port())
     environment = {**ONE_THREAD, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    if database_url:
+        environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database_url
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
