@@ -84,10 +84,10 @@ def make_spec(archive: Path, lake: Path, profile: str, **settings: object) -> Ru
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
-    """Start a Prefect server that keeps everything in a folder; yield its API's address."""
+def prefect_server(home: Path, database_url: str | None = None) -> Iterator[str]:
+    """Start a Prefect server that keeps everything in a folder, or in another database; yield its API's address."""
     port = free_port()
-    url, server = f"http://127.0.0.1:{port}/api", start_prefect_server(home, port)
+    url, server = f"http://127.0.0.1:{port}/api", start_prefect_server(home, port, database_url)
     try:
         wait_for_server(url, server)
         yield url
@@ -104,9 +104,11 @@ def free_port() -> int:
         return port
 
 
-def start_prefect_server(home: Path, port: int) -> subprocess.Popen[bytes]:
-    """Start a Prefect server, which takes a while until it answers."""
+def start_prefect_server(home: Path, port: int, database_url: str | None = None) -> subprocess.Popen[bytes]:
+    """Start a Prefect server, which takes a while until it answers; with SQLite where no database is given."""
     environment = {**ONE_THREAD, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    if database_url:
+        environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database_url
     start = ["server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
     command = [sys.executable, "-m", "prefect", *start]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -311,20 +311,19 @@ class Lake:
     def _index(
         self, publication: Publication
     ) -> tuple[dict[tuple[str, str], Sighting], dict[FactKey, str], dict[str, Mapping[str, str]]]:
-        sources = self.whole(publication, "sources").to_pydict()
-        rows = zip(
-            *(sources[name] for name in ("archive", "source", "size_bytes", "mark", "recording_id", "last_seen")),
-            strict=True,
-        )
+        sources = self.whole(publication, "sources")
+        names = ("archive", "source", "size_bytes", "mark", "recording_id", "last_seen")
         sightings = {
             (archive, source): Sighting(
                 archive=archive, source=source, size_bytes=size, mark=mark, recording_id=recording_id, at=at
             )
-            for archive, source, size, mark, recording_id, at in rows
+            for archive, source, size, mark, recording_id, at in zip(
+                *(_values(sources[name]) for name in names), strict=True
+            )
         }
-        done_columns = self.whole(publication, "done").to_pydict()
-        keys = zip(done_columns["recording_id"], done_columns["stage"], done_columns["recipe"], strict=True)
-        done = dict(zip(keys, done_columns["commit_id"], strict=True))
+        index = self.whole(publication, "done")
+        keys = zip(*(_values(index[name]) for name in ("recording_id", "stage", "recipe")), strict=True)
+        done = dict(zip(keys, _values(index["commit_id"]), strict=True))
         files: dict[str, dict[str, str]] = defaultdict(dict)
         columns = self.whole(publication, "commits").select(["commit_id", "table", "key"]).to_pydict()
         for commit_id, table, file in zip(*columns.values(), strict=True):
@@ -363,6 +362,13 @@ class Lake:
 def new_run_id(at: datetime) -> str:
     """Return a run_id that sorts by time, to the millisecond."""
     return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}-{uuid.uuid4().hex[:6]}"
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Return a column's values; equal ones are one object, for an index of a large lake is mostly repetition."""
+    encoded = column.combine_chunks().dictionary_encode()
+    values = [*encoded.dictionary.to_pylist(), None]
+    return [values[code] for code in encoded.indices.fill_null(len(values) - 1).to_pylist()]
 
 
 def _encode(record: Commit | Publication | RunRecord) -> bytes:

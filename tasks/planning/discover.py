@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 
 from fsspec import AbstractFileSystem
@@ -70,7 +71,7 @@ class _Found:
             self.objects.append(SourceObject(source=source, size_bytes=size_bytes, mark=mark))
 
     def listing(self) -> Listing:
-        return Listing(sorted(self.objects), self.n_ignored, sorted(self.problems, key=str))
+        return Listing(sorted(self.objects, key=attrgetter("source")), self.n_ignored, sorted(self.problems, key=str))
 
 
 def discover(archive: str) -> Listing:

@@ -107,9 +107,9 @@ def plan_run(spec: RunSpec) -> RunPlan:
     manifest_url = spec.manifest or find_manifest(spec.archive)
     hints = read_manifest(manifest_url) if manifest_url else {}
     spec = replace(spec, manifest=public_url(spec.manifest) if spec.manifest else None)
-    listed = tuple(
-        ListedSource(obj=obj, hints=_with_collection(hints.get(obj.source, _NO_HINTS), spec)) for obj in listing.objects
-    )
+    hints = {source: _with_collection(some, spec) for source, some in hints.items()}
+    no_hints = _with_collection(_NO_HINTS, spec)
+    listed = tuple(ListedSource(obj=obj, hints=hints.get(obj.source, no_hints)) for obj in listing.objects)
     lake = Lake(spec.lake)
     problems = tuple(listing_problem(error) for error in listing.problems)
     state = lake.state()
@@ -290,9 +290,7 @@ def _pending(
     retried: frozenset[str],
 ) -> list[PlannedRecording]:
     archive = archive_key(spec)
-    sizes: dict[int, int] = {}
-    for sighting in state.sightings.values():
-        sizes[sighting.size_bytes] = sizes.get(sighting.size_bytes, 0) + 1
+    sizes = {sighting.size_bytes for sighting in state.sightings.values()}
     pending = []
     for source in listed:
         known = state.sightings.get((archive, source.obj.source))
@@ -312,7 +310,7 @@ def _pending(
                     duration_ms=0,
                 )
             )
-            sizes[source.obj.size_bytes] = sizes.get(source.obj.size_bytes, 0) + 1
+            sizes.add(source.obj.size_bytes)
     return pending
 
 
@@ -355,12 +353,13 @@ def _basis(
     reduce = inputs_digest([rules.LINK_RULES, rules.PUBLISH_RULES, options])
     digest = hashlib.sha256()
     digest.update(json_bytes([recipes.identities(), to_plain(problems)]))
-    plain_hints: dict[SourceHints, str] = {}
+    hints, plain_hints = None, ""
     for source in listed:
-        if source.hints not in plain_hints:
-            plain_hints[source.hints] = repr([to_plain(source.hints), sorted(recipes.of(source.hints).items())])
-        digest.update(repr((source.obj.source, source.obj.size_bytes, source.obj.mark)).encode())
-        digest.update(plain_hints[source.hints].encode())
+        if source.hints is not hints:
+            hints = source.hints
+            plain_hints = repr([to_plain(hints), sorted(recipes.of(hints).items())])
+        obj = source.obj
+        digest.update(f"{(obj.source, obj.size_bytes, obj.mark)!r}{plain_hints}".encode())
     return f"{reduce}-{digest.hexdigest()[:16]}"
 
 
