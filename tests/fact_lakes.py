@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -120,18 +120,17 @@ class Killed(BaseException):
 
 
 @contextmanager
-def at_write(number: int, happens: Callable[[], object]) -> Iterator[None]:
-    """Let something happen before the nth change that is made to any store."""
+def at_change(is_it: Callable[[str], bool], happens: Callable[[], object]) -> Iterator[None]:
+    """Let something happen once, before the first change to any store of a key that is meant."""
     honest = {name: getattr(Store, name) for name in ("put", "create", "delete")}
-    left = iter(range(number))
     is_over: list[bool] = []
 
     def watched(name: str) -> Callable[..., object]:
-        def change(self: Store, *arguments: Any) -> object:
-            if not is_over and next(left, None) is None:
+        def change(self: Store, key: str, *data: bytes) -> object:
+            if not is_over and is_it(key):
                 is_over.append(True)
                 happens()
-            return honest[name](self, *arguments)
+            return honest[name](self, key, *data)
 
         return change
 
@@ -142,6 +141,17 @@ def at_write(number: int, happens: Callable[[], object]) -> Iterator[None]:
     finally:
         for name, method in honest.items():
             setattr(Store, name, method)
+
+
+def at_write(number: int, happens: Callable[[], object]) -> AbstractContextManager[None]:
+    """Let something happen before the nth change to any store."""
+    left = iter(range(number))
+    return at_change(lambda _: next(left, None) is None, happens)
+
+
+def at_write_of(folder: str, happens: Callable[[], object]) -> AbstractContextManager[None]:
+    """Let something happen before the first change in a folder."""
+    return at_change(lambda key: folder in key.split("/")[:-1], happens)
 
 
 def die() -> NoReturn:

@@ -1,9 +1,10 @@
 """Maintenance of real lakes: what is published, linked, compared and forgotten is as if there had been none."""
 
+import os
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
-from itertools import count
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,29 +18,37 @@ from tasks.planning.plan import plan_run, write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.publishing.publish import publish_lake
 from tasks.stages.run_shard import run_shard
-from tests.fact_lakes import Killed, at_write, die, keys_of
+from tests import archives
+from tests.fact_lakes import Killed, at_write_of, die, keys_of
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 
 _DONE_AT = "SELECT stage, recipe, n_recordings, first_done, last_done FROM recipes ORDER BY ALL"
 _RUN = "from flows.cli import main; main()"
 
 
-@pytest.fixture
-def archive(tmp_path):
-    """Three recordings: 300 and 900 Hz, 900 and 1500 Hz, 1500 and 2100 Hz; and one that is no audio."""
-    (tmp_path / "archive").mkdir()
-    (tmp_path / "archive" / "broken.wav").write_bytes(b"no audio at all" * 7)
-    return write_archive(tmp_path / "archive")
-
-
-@pytest.fixture
-def lake(archive, tmp_path):
-    """A lake of many commits, in one of which something had to be tried again."""
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """An archive, and a lake of it with many commits, in one of which something had to be tried again."""
+    root = tmp_path_factory.mktemp("original")
+    archive, lake = write_archive(root / "archive"), root / "lake"
+    (archive / "broken.wav").write_bytes(b"no audio at all" * 7)
     crowded = EngineChoice(name="fake", options={"out_of_memory_on_hz": 2100})
-    run_whole(fake_spec(archive, tmp_path / "lake", commit_minutes=0.0, transcriber=crowded))
+    run_whole(fake_spec(archive, lake, commit_minutes=0.0, transcriber=crowded))
     write_wav(archive / "later.wav", conversation(300, 2700))
-    run_whole(fake_spec(archive, tmp_path / "lake", commit_minutes=0.0))
-    return tmp_path / "lake"
+    run_whole(fake_spec(archive, lake, commit_minutes=0.0))
+    return archive, lake
+
+
+@pytest.fixture
+def archive(original):
+    """300 and 900 Hz, 900 and 1500 Hz, 1500 and 2100 Hz, 300 and 2700 Hz; and a file that is no audio."""
+    yield original[0]
+    (original[0] / "newest.wav").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def lake(original, tmp_path):
+    return shutil.copytree(original[1], tmp_path / "lake")
 
 
 def maintained(lake):
@@ -112,15 +121,9 @@ def vectors_of(lake, voice_hz):
     found = []
     for key in sorted(key for key in keys_of(opened) if "/fingerprints/" in key):
         vectors = [one for one in opened.store.read_table(key)["vector"].to_pylist() if one]
-        if any(_voice(one) == voice_hz for one in vectors):
+        if any(100 * one.index(max(one)) + 200 == voice_hz for one in vectors):
             found.append(key)
     return found
-
-
-def _voice(vector):
-    from tests.pipeline.test_people import voice_of
-
-    return voice_of(vector)
 
 
 def speaker_of(lake, voice_hz):
@@ -140,42 +143,76 @@ def test_whoever_is_forgotten_is_forgotten_in_compactions(archive, lake):
     assert query(lake, "SELECT DISTINCT speaker_id FROM words WHERE text LIKE 'v900x%'") == [(None,)]
 
 
-def n_writes(lake, tmp_path):
-    """Return how many writes a compaction of a copy takes."""
-    left = shutil.copytree(lake, tmp_path / "counted")
-    for number in count():
-        with suppress(Killed), at_write(number, die):
-            compact_facts(Lake(str(left)))
-            return number
-        shutil.rmtree(left)
-        shutil.copytree(lake, left)
-    return 0
-
-
 def test_whoever_is_forgotten_while_facts_are_compacted_is_not_brought_back(lake, tmp_path):
     who = speaker_of(lake, 900)
-    for number in range(n_writes(lake, tmp_path)):
-        one = shutil.copytree(lake, tmp_path / f"lake{number}")
-        with at_write(number, lambda one=one: forget_speaker(str(one), who)):
+    for before in ("fingerprints", "failures", "compactions"):
+        one = shutil.copytree(lake, tmp_path / before)
+        with at_write_of(before, lambda one=one: forget_speaker(str(one), who)):
             compact_facts(Lake(str(one)))
-        assert vectors_of(one, 900) == [], number
-        shutil.rmtree(one)
+        assert Lake(str(one)).store.list("compactions")
+        assert vectors_of(one, 900) == [], before
 
 
-def test_nor_by_a_compaction_that_was_killed(lake, tmp_path):
-    who = speaker_of(lake, 900)
-    killed = SimpleNamespace(with_vectors=0)
-    for number in range(n_writes(lake, tmp_path)):
-        one = shutil.copytree(lake, tmp_path / f"lake{number}")
+def test_nor_by_a_compaction_that_was_killed_at_the_same_time(lake):
+    opened, who = Lake(str(lake)), speaker_of(lake, 900)
+    with suppress(Killed), at_write_of("compactions", die):
+        compact_facts(opened)
+    facts = [key for key in vectors_of(lake, 900) if key.startswith("facts/")]
+    (stray,) = (key for key in facts if key.rpartition("/")[2] not in known_facts(opened))
+    written = opened.store.read(stray)
+    forget_speaker(str(lake), who)
+    opened.store.put(stray, written)  # as if it had been written when the forgetting had looked for files already
+    maintain_lake(str(lake))
+    assert vectors_of(lake, 900) == []
+    assert vectors_of(lake, 1500)
 
-        def forget_and_die(one=one):
-            forget_speaker(str(one), who)
-            with at_write(1, die):
-                raise Killed
 
-        with suppress(Killed), at_write(number, forget_and_die):
-            compact_facts(Lake(str(one)))
-        killed.with_vectors += bool(vectors_of(one, 900))
-        maintain_lake(str(one))
-        assert vectors_of(one, 900) == [], number
-        shutil.rmtree(one)
+def known_facts(opened):
+    return {f"{name.removesuffix('.json')}.parquet" for name in opened.store.list("commits")}
+
+
+# ---- others at work
+
+
+@pytest.mark.slow
+def test_rows_are_counted_right_while_a_run_writes_and_maintenance_compacts(tmp_path):
+    """A run in another process, maintenance here again and again, and every state that was ever seen is read anew."""
+    archive, lake = archives.write_archive(tmp_path / "archive", n_recordings=6), tmp_path / "lake"
+    alone = tmp_path / "alone"
+    run_whole(archives.fake_spec(archive, alone))
+    expected = n_words(alone)
+    process = start_run(archive, lake, tmp_path)
+    states, n_maintained = [], 0
+    while process.poll() is None:
+        opened = Lake(str(lake))
+        if opened.store.list("commits"):
+            n_maintained += maintain_lake(str(lake)).compacted.n_compactions
+            states = [*states[-5:], opened.state()]
+        for state in states:
+            for key in state.done:
+                if key[1] == "transcribe":
+                    assert len(opened.facts("words", state, [key])) == expected[key[0]]
+    assert process.wait() == 1  # the file that is no audio
+    maintain_lake(str(lake))
+    assert n_maintained > 1
+    assert n_words(lake) == expected
+    assert archives.published_rows(lake) == archives.published_rows(alone)
+
+
+def n_words(lake):
+    opened = Lake(str(lake))
+    state = opened.state()
+    keys = [key for key in state.done if key[1] == "transcribe"]
+    return {key[0]: len(opened.facts("words", state, [key])) for key in keys}
+
+
+def start_run(archive, lake, tmp_path):
+    variables = {
+        "VOXLAKE_PROFILE": "fake",
+        "VOXLAKE_WORKERS": "1",
+        "VOXLAKE_COMMIT_MINUTES": "0.01",
+        "VOXLAKE_TRANSCRIBER__OPTIONS": '{"delay_ms": 300}',
+    }
+    command = [sys.executable, "-c", _RUN, "run", str(archive), str(lake), "--local", "--json"]
+    with (tmp_path / "errors.txt").open("w") as errors:
+        return subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=errors)
