@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from storage.lake import Commit, Lake, LakeState, Publication, Sighting
 from storage.publishing import index_tables, write_whole
+from storage.store import Store
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -111,3 +113,47 @@ def keys_of(lake: Lake) -> set[str]:
     """Return the keys of all objects of a lake."""
     root = lake.store.path("")
     return {str(path).removeprefix(root) for path in lake.store.fs.find(root)}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: no handler of the code under test catches it."""
+
+
+@contextmanager
+def at_change(is_it: Callable[[str], bool], happens: Callable[[], object]) -> Iterator[None]:
+    """Let something happen once, before the first change to any store of a key that is meant."""
+    honest = {name: getattr(Store, name) for name in ("put", "create", "delete")}
+    is_over: list[bool] = []
+
+    def watched(name: str) -> Callable[..., object]:
+        def change(self: Store, key: str, *data: bytes) -> object:
+            if not is_over and is_it(key):
+                is_over.append(True)
+                happens()
+            return honest[name](self, key, *data)
+
+        return change
+
+    for name in honest:
+        setattr(Store, name, watched(name))
+    try:
+        yield
+    finally:
+        for name, method in honest.items():
+            setattr(Store, name, method)
+
+
+def at_write(number: int, happens: Callable[[], object]) -> AbstractContextManager[None]:
+    """Let something happen before the nth change to any store."""
+    left = iter(range(number))
+    return at_change(lambda _: next(left, None) is None, happens)
+
+
+def at_write_of(folder: str, happens: Callable[[], object]) -> AbstractContextManager[None]:
+    """Let something happen before the first change in a folder."""
+    return at_change(lambda key: folder in key.split("/")[:-1], happens)
+
+
+def die() -> NoReturn:
+    """End the process."""
+    raise Killed

@@ -148,7 +148,7 @@ def _marks(lake: Lake, state: LakeState, tombstones: Sequence[Decision]) -> set[
     for tombstone in tombstones:
         theirs = turns_then(lake, state, tombstone.ours)
         own = {(anchor.recipe, own_key(anchor)) for anchor in tombstone.ours}
-        for (recording_id, recipe, _), turns in all_turns.items():
+        for (recording_id, recipe, *_), turns in all_turns.items():
             voices = voices_within(turns, theirs.get(recording_id, ()))
             marks |= {
                 (*key, min(row["start_ms"] for row in rows), sum(row["end_ms"] - row["start_ms"] for row in rows))
@@ -167,10 +167,10 @@ def _by_voice(turns: Sequence[Row]) -> Mapping[VoiceKey, list[Row]]:
     return voices
 
 
-def _all_turns(lake: Lake, state: LakeState, recordings: Collection[str]) -> dict[tuple[str, str, str], list[Row]]:
+def _all_turns(lake: Lake, state: LakeState, recordings: Collection[str]) -> dict[tuple[str, str, str, str], list[Row]]:
     """Return all turns of recordings that are committed, or are about to be, or would have been.
 
-    By recording_id, recipe and commit, for several commits may hold the same.
+    By recording_id, recipe, commit and file, for several commits may hold the same, and a compaction holds it again.
     """
     owners = {
         commit_id
@@ -180,12 +180,12 @@ def _all_turns(lake: Lake, state: LakeState, recordings: Collection[str]) -> dic
     committed = {state.commits[commit_id].get("turns") for commit_id in owners}
     known = state.commits.keys() | set(state.compacted.values())
     written = {f"{_TURNS}/{name}": name.removesuffix(".parquet") for name in lake.store.list(_TURNS)}
-    turns: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    turns: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
     wanted = pa.array(sorted(recordings), pa.string())
     for key, name in sorted(written.items()):
         if key in committed or name not in known:
             with suppress(TableGone):
                 rows = lake.store.read_table(key)  # of any version
                 for row in rows.filter(pc.is_in(rows["recording_id"], value_set=wanted)).to_pylist():
-                    turns[row["recording_id"], row["recipe"], row.get("commit_id", name)].append(row)
+                    turns[row["recording_id"], row["recipe"], row.get("commit_id", name), key].append(row)
     return turns

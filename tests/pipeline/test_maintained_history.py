@@ -1,7 +1,7 @@
 """Whatever is committed, published, maintained, killed and read in whatever order: each fact is read once, by all."""
 
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 
 from hypothesis import HealthCheck, settings
@@ -10,45 +10,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from storage.compactions import read_compactions
 from storage.lake import Lake
-from storage.store import Store
 from tasks.maintenance.maintain import maintain_lake
-from tests.fact_lakes import commit_words, keys_of, let_pass, publish_index, what_is_read
+from tests.fact_lakes import (
+    Killed,
+    at_write,
+    commit_words,
+    die,
+    keys_of,
+    let_pass,
+    publish_index,
+    what_is_read,
+)
 
 GRACE = timedelta(days=7)
 N_WRITES = st.integers(0, 25)
-
-
-class _Killed(BaseException):
-    """Stands for the end of the process: no handler of the code under test catches it."""
-
-
-@contextmanager
-def at_write(number, happens):
-    """Let something happen before the nth change that is made to any store."""
-    honest = {name: getattr(Store, name) for name in ("put", "create", "delete")}
-    left = iter(range(number))
-    is_over = []
-
-    def watched(name):
-        def change(self, *arguments):
-            if not is_over and next(left, None) is None:
-                is_over.append(True)
-                happens()
-            return honest[name](self, *arguments)
-
-        return change
-
-    for name in honest:
-        setattr(Store, name, watched(name))
-    try:
-        yield
-    finally:
-        for name, method in honest.items():
-            setattr(Store, name, method)
-
-
-def die():
-    raise _Killed
 
 
 class MaintainedHistory(RuleBasedStateMachine):
@@ -76,7 +51,7 @@ class MaintainedHistory(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 2))
     def commit_until_killed(self, number):
-        with suppress(_Killed), at_write(number, die):
+        with suppress(Killed), at_write(number, die):
             made = commit_words(self.lake, "K", ["killed"], fails=True)
             self.lake.store.delete(f"commits/{made.commit_id}.json")  # it had fewer writes than that
 
@@ -101,7 +76,7 @@ class MaintainedHistory(RuleBasedStateMachine):
 
     @rule(number=N_WRITES)
     def maintain_until_killed(self, number):
-        with suppress(_Killed), at_write(number, die):
+        with suppress(Killed), at_write(number, die):
             maintain_lake(self.lake.url)
 
     @rule(number=N_WRITES, then=st.sampled_from(["maintain", "publish", "begin_to_read", "commit_c"]))

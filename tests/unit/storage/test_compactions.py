@@ -117,6 +117,24 @@ def test_compactions_that_overlap_are_read_once(lake, monkeypatch):
     assert len(what_is_read(lake, lake.state())["words"]) == len(expected["words"]) + 1
 
 
+def test_compactions_that_share_some_commits_are_read_once(lake, monkeypatch):
+    some_commits(lake)
+    expected = what_is_read(lake, lake.state())
+    seen = lake.state()
+    for chosen in (slice(5), slice(3, None)):
+        monkeypatch.setattr("tasks.maintenance.compact.choose_groups", lambda units, chosen=chosen: [units[chosen]])
+        monkeypatch.setattr(lake, "state", lambda: seen)
+        compact_facts(lake)
+    monkeypatch.undo()
+    assert len(set(lake.state().compacted.values())) == 2
+    assert what_is_read(lake, lake.state()) == expected
+    commit_words(lake, "F", ["late"])
+    assert compact_facts(lake).n_compactions == 1
+    after = what_is_read(lake, lake.state())
+    assert [row for row in after["words"] if "late" not in row] == expected["words"]
+    assert after["failures"] == expected["failures"]
+
+
 def test_what_another_version_wrote_stays_as_it_is(tmp_path):
     lake = Lake(str(tmp_path))
     some_commits(lake)
