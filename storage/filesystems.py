@@ -21,8 +21,8 @@ from storage.errors import ConfigError, VoxlakeError
 
 _S3FS_ATTEMPTS = 2
 _BOTOCORE_RETRIES = {"mode": "standard", "total_max_attempts": 3}
-_S3_BLOCK_BYTES = 1 << 23
-"""What s3fs reads ahead where nobody says how much: DuckDB, of a column of a Parquet file."""
+_S3_BLOCK_BYTES = 1 << 20
+"""What s3fs reads ahead where nobody says how much: DuckDB, which asks for whole columns, and needs no 50 MiB more."""
 
 _FOREIGN = frozenset({"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "s3fs", "urllib3"})
 """Libraries whose errors mean something about the storage, and not a defect of ours."""
@@ -73,10 +73,10 @@ def open_filesystem(url: str) -> tuple[AbstractFileSystem, str]:
 
 @lru_cache(maxsize=64)
 def _open(url: str, _process: int) -> tuple[AbstractFileSystem, str]:
-    fs, path = fsspec.core.url_to_fs(url)
+    ours = {"default_block_size": _S3_BLOCK_BYTES} if url.startswith(("s3://", "s3a://")) else {}
+    fs, path = fsspec.core.url_to_fs(url, **ours)  # not the one that somebody else in the process may have
     if is_s3(fs):
         fs.retries = _S3FS_ATTEMPTS
-        fs.default_block_size = _S3_BLOCK_BYTES
         if not {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} & os.environ.keys():
             fs.config_kwargs = {"retries": _BOTOCORE_RETRIES, **fs.config_kwargs}
     return fs, path
@@ -114,8 +114,8 @@ def plain_errors(place: str) -> Iterator[None]:
 
 def _plain(error: Exception, place: str) -> Exception:
     """Return the error in plain words; itself where it is plain already, or no error of the storage."""
-    answer = next((one for one in (error, error.__cause__) if _status(one)), None)
-    if answer is not None:
+    answer = error.__cause__ if hasattr(error.__cause__, "response") else error
+    if answer is not None and _status(answer):
         return _of_answer(error, answer, place)
     kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     if isinstance(error, TimeoutError):
@@ -150,7 +150,7 @@ def _of_answer(error: Exception, answer: BaseException, place: str) -> Exception
     return kinds.get(status, OSError)(words)
 
 
-def _status(error: BaseException | None) -> int:
+def _status(error: BaseException) -> int:
     """Return the HTTP status that an error tells of; 0 where it is none of an answer."""
     response: Any = getattr(error, "response", None)
     if isinstance(response, dict):

@@ -1,7 +1,7 @@
 """A file of an object store: its errors are those of a disk, and a read that fails for a passing reason is made again.
 
-A recording of hours is thousands of reads, and all that was made of it is lost with one of them. So each is as
-patient as a whole call elsewhere, after what the storage's library tries by itself.
+A recording of hours is hundreds of reads, and all that was made of it is lost with one of them. So each is as patient
+as a whole call elsewhere, after what the storage's library tries by itself. The first is not: nothing is lost with it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class RemoteFile:
             ConfigError: credentials are missing, wrong or have expired.
         """
         self._path = path
+        self._has_begun = False
         with plain_errors(path):
             self._file = cast(BinaryIO, fs.open(path, "rb", cache_type="none"))
 
@@ -43,7 +44,11 @@ class RemoteFile:
         Raises:
             OSError: they cannot be had, or the object is another one by now.
         """
-        return call_patiently(self._read, size)
+        if self._has_begun:
+            return call_patiently(self._read, size)
+        piece = self._read(size)
+        self._has_begun = True
+        return piece
 
     def close(self) -> None:
         """Close the file."""

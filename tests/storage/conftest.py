@@ -10,7 +10,7 @@ from storage import filesystems
 from tests.lakes import write_archive
 from tests.servers import S3Proxy, s3_server
 
-_SECRET = "the-secret-of-the-tests"
+SECRET = "the-secret-of-the-tests"
 
 
 def forget_filesystems():
@@ -35,7 +35,7 @@ def s3(s3_process, monkeypatch):
     with S3Proxy(s3_process).running() as proxy:
         environment = {
             "AWS_ACCESS_KEY_ID": "tests",
-            "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_ENDPOINT_URL": proxy.url,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
