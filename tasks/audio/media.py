@@ -61,8 +61,8 @@ def open_source(archive: str, source: str, *, remote_block_bytes: int = REMOTE_B
         UnreachableAudio: it vanished, may not be read, or the network failed.
         EmptyAudio: it has no bytes.
     """
-    location = locate_source(archive, source)
     try:
+        location = locate_source(archive, source)
         if location.is_local:
             if not stat.S_ISREG(os.stat(location.path).st_mode):  # noqa: PTH116
                 raise UnsafeMedia(source, "is not a file", "put a file there")

@@ -75,7 +75,7 @@ def test_a_run_opens_nothing_but_its_archive_and_its_lake(tmp_path):
     traced = log.read_text()
     assert re.search(r'open(at)?\(.*archive/%03d\.wav"', traced), "the trace sees what is opened"
     assert not re.search(
-        r'^.*open(?:at)?\([^"]*"[^"]*(?:outside|/dev/zero|pipe\.wav|socket\.wav)[^"]*".*$', traced, re.M
+        r'^.*open(?:at)?\([^"]*"[^"]*(?:outside|/dev/zero|pipe\.wav|socket\.wav)[^"]*".*$', traced, re.MULTILINE
     )
     assert not re.search(r"connect\(.*AF_INET", traced)
     assert not (tmp_path / "pwned").exists()
