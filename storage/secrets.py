@@ -14,12 +14,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 HIDDEN: Final = "***"
-_SHORTEST: Final = 6
+_SHORTEST: Final = 8
 """A shorter value of a variable is no secret, and may be part of any word."""
 _SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH_STRING", re.IGNORECASE)
+_SECRET_SETTINGS = re.compile(
+    r"passw|secret|credential|(?:api|access|auth)_?(?:key|token)|(?:\A|_)token\Z", re.IGNORECASE
+)
 _LOCATIONS = re.compile(r"_(?:FILE|PATH|DIR|FOLDER|PROFILE)\Z", re.IGNORECASE)
 """Names that end so say where a secret is."""
-_PARAMETER = r"[\w.-]*(?:sign(?:ature)?|\bsig|token|secret|passw(?:or)?d|pwd|credential|auth|code|access_?key(?:_?id)?|api[-_]?key)"
+_PARAMETER = (
+    r"[\w.-]*(?:sign(?:ature)?|\bsig|token|secret|passw(?:or)?d|pwd|credential|auth|code|access_?key(?:_?id)?"
+    r"|api[-_]?key)"
+)
+_ASSIGNED = r"\w*(?:secret|passw(?:or)?d|api_?key|access_?key|(?<![a-z])token|_token)\w*"
 _RULES: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
@@ -28,8 +35,7 @@ _RULES: Final = tuple(
         (r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", rf"\1 {HIDDEN}"),
         (r"\b((?:proxy-)?authorization|x-[\w-]*(?:token|key))(['\"]?\s*[:=]\s*+)(?!\*)[^\r\n,}]+", rf"\1\2{HIDDEN}"),
         (
-            r"\b(\w*(?:secret|passw(?:or)?d|api_?key|access_?key|(?<![a-z])token|_token)\w*['\"]?\s*(?:=|:(?=\s*['\"]))\s*['\"]?)"
-            r"(?!\*)[^\s'\"&,;)}\]]+",
+            rf"\b({_ASSIGNED}['\"]?\s*(?:=|:(?=\s*['\"]))\s*['\"]?)(?!\*)[^\s'\"&,;)}}\]]+",
             rf"\1{HIDDEN}",
         ),
         (r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b", HIDDEN),
@@ -68,13 +74,11 @@ def names_a_secret(name: str) -> bool:
     >>> names_a_secret("api_key"), names_a_secret("key_frames"), names_a_secret("max_tokens")
     (True, False, False)
     """
-    return bool(
-        re.search(r"passw|secret|credential|(?:api|access|auth)_?(?:key|token)|(?:\A|_)token\Z", name, re.IGNORECASE)
-    )
+    return bool(_SECRET_SETTINGS.search(name))
 
 
 def hide_secrets_in_logs() -> None:
-    """Have every log record of this process, with its traceback, pass ``without_secrets`` before any handler sees it."""
+    """Have every log record of this process, with its traceback, pass ``without_secrets`` before a handler sees it."""
     make = logging.getLogRecordFactory()
     if getattr(make, "hides_secrets", False):
         return

@@ -179,7 +179,7 @@ def engines_needed(shards: Sequence[Shard]) -> list[EngineKind]:
 
 
 def _refuse_secrets(spec: RunSpec) -> None:
-    """Keep credentials out of plans and cards, which the lake keeps; a manifest's are left out: no worker needs them."""
+    """Keep credentials out of plans and cards, which the lake keeps; those of a manifest are simply left out."""
     for url in (spec.archive, spec.lake):
         if public_url(url) != url:
             raise ConfigError(
