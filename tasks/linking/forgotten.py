@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.decisions import Decision, DecisionLog, forget_name, read_log
+from storage.decisions import Decision, DecisionLog, forget_name, mark_erased, read_log
 from storage.enrolled import delete_clips, delete_stray_clips
 from storage.lake import Lake, LakeState
 from storage.memory import VOICES_FOLDER
@@ -67,6 +67,7 @@ def erase_forgotten(lake: Lake, state: LakeState) -> Erased:
     for _ in range(_MOST_PASSES):  # again, since somebody else may have written an older version of a file meanwhile
         found = _erase_vectors(lake, state, tombstones)
         if not found:
+            mark_erased(lake, tombstones)
             break
         n_fingerprints += sum(found.values())
         files |= found.keys()
