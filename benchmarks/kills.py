@@ -5,8 +5,8 @@
 
 An archive of made-up conversations grows twice. In each round ``voxlake run`` is started over it as a real process and
 something of it is killed: a worker, the flow's process alone, its whole process group, or the Prefect server; then it
-is started again, killed again, and at last finished by a run without Prefect. The moments are taken by the clock, and by the number of
-files that have appeared in the lake, so that all phases are met. After each round everything is checked:
+is started again, killed again, and at last finished by a run without Prefect. The moments are taken by the clock, and
+by the number of files that have appeared in the lake, so that all phases are met. Then everything is checked:
 
 - every view and every fact has the rows of the undisturbed lake, each once, and ``transcripts/*.parquet`` too;
 - ``status --coverage`` says of the lake what it says of the undisturbed one, and another run would have nothing to do;
