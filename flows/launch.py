@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from flows.cli_output import say
@@ -21,11 +22,11 @@ def plan_here(settings: Settings, archive: str, lake: str, **chosen: Any) -> Run
     """
     from flows.profiles import resolve_profile
     from flows.settings import build_spec
-    from tasks.planning.plan import plan_run
+    from tasks.planning.plan_apart import plan_apart
     from tasks.reading.summary import plan_line
 
     say(resolve_profile(settings.profile).reason)
-    plan = plan_run(build_spec(settings, archive, lake, **chosen))
+    plan = plan_apart(build_spec(settings, archive, lake, **chosen))
     say(plan_line(plan))
     return plan
 
@@ -50,7 +51,9 @@ def launch(plan: RunPlan, *, is_local: bool) -> RunSummary:
 
 def _through_prefect(plan: RunPlan) -> RunSummary:
     """Call the flow; workers load their engines while Prefect starts."""
+    from flows.profiles import uses_gpu
     from flows.temporary_server import some_server
+    from flows.turns import gpu_turn
     from storage.store import public_url
     from tasks.planning.plan import engines_needed, write_plan
     from tasks.stages.engine_set import load_engines
@@ -58,8 +61,9 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
 
     spec = plan.spec
     write_plan(plan)
-    with open_workers(spec.workers, spec.threads) as workers:
-        workers.warm_up(load_engines, spec, engines_needed(plan.shards))
+    with open_workers(spec.workers, spec.threads, gpu_turn if uses_gpu(spec) else nullcontext) as workers:
+        if spec.runner == "processes":
+            workers.warm_up(load_engines, spec, engines_needed(plan.shards))
         with some_server():
             from flows.archive import transcribe_archive
 
