@@ -7,6 +7,7 @@ from contextvars import copy_context
 from functools import partial
 
 from flows.job import Reduced, reduce_lake, run_job, take_shards
+from tasks.about import about, shard_name
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.planning.plan import RunPlan, latest_run_id, plan_run
 from tasks.planning.spec import RunSpec
@@ -34,8 +35,9 @@ def run_planned(plan: RunPlan) -> RunSummary:
     with ThreadPoolExecutor(spec.workers) as threads, open_workers(spec.workers, spec.threads):
 
         def submit(index: int) -> Future[ShardReport]:
-            call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index)
-            return threads.submit(copy_context().run, call)
+            with about(shard_name(index)):
+                call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index)
+                return threads.submit(copy_context().run, call)
 
         return run_job(
             plan,
