@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from storage.errors import VoxlakeError, is_transient
+from tasks.about import logger
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -15,7 +15,7 @@ T = TypeVar("T")
 RETRY_DELAYS_S = (1.0, 10.0)
 """Pauses before the second and third attempt."""
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def call_patiently(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -99,13 +99,14 @@ def leave() -> None:
 
 
 def hear_our_loggers() -> None:
-    """Let our loggers speak from INFO on; Prefect attaches its handlers to them but leaves their level alone.
+    """Let our loggers speak from INFO on, or from DEBUG; Prefect attaches its handlers but leaves their level alone.
 
     No secret that another library puts into an error passes on.
     """
     hide_secrets_in_logs()
+    level = logging.DEBUG if os.environ.get("VOXLAKE_DEBUG") == "1" else logging.INFO
     for name in OUR_LOGGERS:
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(level)
 
 
 class WorkerPool:

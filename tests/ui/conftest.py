@@ -19,6 +19,9 @@ from tests.prefect_servers import (
 )
 
 
+_PATIENCE_MS = 30_000
+
+
 @pytest.fixture(scope="session")
 def browser_program():
     """Return a Chromium; a machine for continuous integration must have one."""
@@ -67,6 +70,7 @@ def ui(browser_program, ran):
     """Return what opens a page of the UI and returns it when a text is there."""
     from playwright.sync_api import expect
 
+    expect.set_options(timeout=_PATIENCE_MS)
     with open_browser(browser_program, ran.url) as page:
 
         def open_page(path, text):
