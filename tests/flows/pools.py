@@ -107,7 +107,7 @@ def kill_family(pid):
             os.kill(one, signal.SIGKILL)
 
 
-def wait_until(is_so, what, patience_s=200):
+def wait_until(is_so, what, patience_s=500):
     """Wait for something that other processes do."""
     deadline = time.monotonic() + patience_s
     while not is_so():
