@@ -218,16 +218,19 @@ class _Worker:
         return value
 
     def _answer(self, limit_s: float | None) -> tuple[str, Any]:
-        """Return the next message that is not a log record."""
-        deadline = None if limit_s is None else time.monotonic() + limit_s
+        """Return the next message that says how it ended; the time runs from when the worker, imports done, began."""
+        deadline: float | None = None
         while True:
             if deadline is not None and not self._pipe.poll(max(0.0, deadline - time.monotonic())):
                 problem = f"took longer than {limit_s:.0f} s and was ended"
                 raise WorkerHung(f"worker {self._process.pid}", problem, "it is tried again")
             kind, value = self._pipe.recv()
-            if kind != "log":
+            if kind == "begun":
+                deadline = None if limit_s is None else time.monotonic() + limit_s
+            elif kind == "log":
+                logging.getLogger(value.name).handle(value)
+            else:
                 return kind, value
-            logging.getLogger(value.name).handle(value)
 
     def kill(self) -> None:
         """End the process; a call that waits for it then fails, and the pipe closes with its last user."""
@@ -251,6 +254,8 @@ def serve(descriptor: int) -> None:
     sending = _send_logs(pipe)
     while True:
         function, args, kwargs = calls.get()
+        with sending:
+            pipe.send(("begun", None))
         try:
             answer = ("result", function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - every error belongs to the caller

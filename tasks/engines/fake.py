@@ -44,8 +44,6 @@ class Troubles:
     """Raise EngineOutOfMemory for a batch of more clips."""
     kill_on_hz: int | None = field(default=None, metadata=NO_EFFECT)
     """Kill the process in which this voice is heard."""
-    hang_on_hz: int | None = field(default=None, metadata=NO_EFFECT)
-    """Never return from a batch in which this voice is heard."""
     delay_ms: int = field(default=0, metadata=NO_EFFECT)
     """Sleep so long for each clip, so that a test can interrupt."""
     journal: str | None = field(default=None, metadata=NO_EFFECT)
@@ -126,8 +124,6 @@ class _Fake(Generic[OptionsT]):
             raise EngineOutOfMemory(subject, f"{len(clips)} clips are too many at once", "use smaller batches")
         if _is_heard(wanted.kill_on_hz, clips):
             signal.raise_signal(signal.SIGKILL)
-        while _is_heard(wanted.hang_on_hz, clips):
-            time.sleep(60)
         if _is_heard(wanted.out_of_memory_on_hz, clips):
             raise EngineOutOfMemory(subject, f"no memory for the voice at {wanted.out_of_memory_on_hz} Hz, as asked")
         if _is_heard(wanted.fail_on_hz, clips):

@@ -25,7 +25,7 @@ from tasks.planning.listing_problems import ListingProblem, commit_problems, lis
 from tasks.planning.manifest import find_manifest, read_manifest
 from tasks.planning.plan_lines import Line, packed, read_line, read_lines, unpacked, write_lines
 from tasks.planning.recipes import RecipeBook
-from tasks.planning.shards import MINUTE_MS, choose_shard_ms, duplicate_key, group_shards
+from tasks.planning.shards import MINUTE_MS, duplicate_key, even_sizes, group_shards, load_ms, tapering_sizes
 from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
 
 _NO_HINTS = SourceHints()
@@ -343,13 +343,14 @@ def _with_durations(archive: str, pending: Sequence[PlannedRecording]) -> list[P
 
 
 def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, ...]:
-    total_ms = sum(recording.duration_ms for recording in pending)
-    chosen_ms = int(spec.shard_minutes * MINUTE_MS) if spec.shard_minutes else choose_shard_ms(total_ms, spec.workers)
+    total_ms = sum(load_ms(recording.duration_ms) for recording in pending)
+    even_ms = max(1, int(spec.shard_minutes * MINUTE_MS)) if spec.shard_minutes else None
+    sizes_ms = even_sizes(total_ms, even_ms) if even_ms else tapering_sizes(total_ms, spec.workers)
     groups = group_shards(
         pending,
         [recording.duration_ms for recording in pending],
         [duplicate_key(recording.obj) for recording in pending],
-        chosen_ms,
+        sizes_ms,
     )
     return tuple(Shard(recordings=tuple(group)) for group in groups)
 

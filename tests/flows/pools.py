@@ -1,5 +1,6 @@
 """Work pools, workers and deployments of a server, as a person makes them on the command line."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -30,8 +31,7 @@ class Site:
 
     def deploy(self, *names):
         """Make the pools, and the deployments of prefect.yaml in them: all, or those named."""
-        for pool in self.pools.values():
-            self.prefect("work-pool", "create", "--type", "process", pool)
+        self._make_pools()
         text = (ROOT / "prefect.yaml").read_text()
         for kind in ("cpu", "gpu"):
             text = text.replace(f"\n      name: {kind}\n", f"\n      name: {self.pools[kind]}\n")
@@ -39,6 +39,21 @@ class Site:
         file.write_text(text)
         chosen = [f"--name={name}" for name in names] or ["--all"]
         return self.prefect("deploy", "--prefect-file", str(file), *chosen)
+
+    def _make_pools(self):
+        """Do what ``prefect work-pool create --type process`` does, without starting Prefect for each."""
+        from prefect.client.orchestration import PrefectClient
+        from prefect.client.schemas.actions import WorkPoolCreate
+        from prefect.workers.process import ProcessWorker
+
+        template = ProcessWorker.get_default_base_job_template()
+
+        async def make():
+            async with PrefectClient(self.server) as client:
+                for name in self.pools.values():
+                    await client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
+
+        asyncio.run(make())
 
     def prefect(self, *arguments):
         done = subprocess.run(
@@ -92,7 +107,7 @@ def kill_family(pid):
             os.kill(one, signal.SIGKILL)
 
 
-def wait_until(is_so, what, patience_s=200):
+def wait_until(is_so, what, patience_s=500):
     """Wait for something that other processes do."""
     deadline = time.monotonic() + patience_s
     while not is_so():

@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 
 import pytest
 
-from storage.errors import UnknownEngine, WorkerDied, is_transient
+from storage.errors import UnknownEngine, WorkerDied, WorkerHung, is_transient
 from tasks.engines import registry
 from tasks.retries import call_patiently
-from tasks.workers import call_in_worker, open_workers
+from tasks.workers import call_in_worker, call_within, leave, open_workers, reside
 from tests.processes import needs_proc, wait_until_gone
 
 
@@ -80,6 +81,41 @@ def test_a_killed_worker_loses_its_call_and_nothing_else():
         with pytest.raises(WorkerDied, match="killed"):
             call_in_worker(signal.raise_signal, signal.SIGKILL)
         assert call_in_worker(os.getpid) != pid
+
+
+def test_a_worker_that_takes_too_long_is_ended_and_the_next_call_gets_another():
+    with open_workers(1, 1):
+        pid = call_in_worker(os.getpid)
+        with pytest.raises(WorkerHung, match="longer than 0 s"):
+            call_within(0.2, time.sleep, 600)
+        assert not is_running(pid)
+        assert call_within(600, os.getpid) != pid
+
+
+def test_workers_may_stay_for_calls_from_anywhere():
+    reside(1, 1)
+    try:
+        first, second = call_in_worker(os.getpid), call_in_worker(os.getpid)
+        assert first == second != os.getpid()
+    finally:
+        leave()
+    assert not is_running(first)
+    assert call_in_worker(os.getpid) == os.getpid()
+
+
+def test_every_call_waits_for_the_turn_of_its_worker():
+    turns = []
+
+    @contextmanager
+    def turn(number):
+        turns.append(("begin", number))
+        yield
+        turns.append(("end", number))
+
+    with open_workers(1, 1, turn):
+        call_in_worker(os.getpid)
+        call_in_worker(os.getpid)
+    assert turns == [("begin", 0), ("end", 0)] * 2
 
 
 def test_what_workers_log_is_logged_here(our_logs):
