@@ -11,6 +11,7 @@
     recipes/<recipe>.json                what recipes stand for (``storage.recipe_cards``)
     choices/<choice>.json                which recipes people chose to see (``storage.choices``)
     comparisons/, disagreements/         where recipes differ (``storage.comparisons``)
+    packs/<pack>.json                    sorted copies of published rows (``storage.packs``)
     runs/<run>.json                      one record per run
     plans/<run>.json                     what a run is about to do; only read by that run
 
@@ -210,6 +211,14 @@ class Lake:
         """Return the publication that counts, or None in a new lake."""
         names = [name for name in self.store.list("publications") if name.endswith(".json")]
         return _publication(self.store.read_json(f"publications/{names[-1]}")) if names else None
+
+    def publication(self, number: int) -> Publication:
+        """Return the publication of that number.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        return _publication(self.store.read_json(f"publications/{number:08d}.json"))
 
     def publish(self, publication: Publication) -> bool:
         """Make a publication the lake's state; return False where somebody else took the number first."""

@@ -10,11 +10,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -30,6 +33,17 @@ _TEMPORARY = ".tmp-"
 _READS_AT_ONCE = 8
 _LONGEST_WRITE_S = 3600
 """A temporary file that is older is nobody's any more."""
+_TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
+"""What filesystems call the time at which an object was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An object as its folder lists it."""
+
+    size_bytes: int
+    modified: datetime
+    """By the clock of the storage."""
 
 
 class Store:
@@ -68,6 +82,21 @@ class Store:
         leaves = (str(name).rstrip("/").rsplit("/", 1)[-1] for name in names)
         return sorted(leaf for leaf in leaves if not leaf.startswith(_TEMPORARY))
 
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        """Return the objects directly under a folder, by name, sorted; an absent folder is empty."""
+        with self._reaching(prefix):
+            self.fs.invalidate_cache()
+            try:
+                found = self.fs.ls(self.path(prefix), detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return {}
+            named = {str(one["name"]).rsplit("/", 1)[-1]: one for one in found if one["type"] == "file"}
+            return {
+                name: Entry(size_bytes=one["size"] or 0, modified=self._modified(one))
+                for name, one in sorted(named.items())
+                if name and not name.startswith(_TEMPORARY)
+            }
+
     def read(self, key: str) -> bytes:
         """Return the object's bytes.
 
@@ -86,6 +115,18 @@ class Store:
                 self.fs.pipe_file(self.path(key), data)
                 return
             with _local_temporary(self.path(key), data) as temporary:
+                temporary.replace(self.path(key))
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write a local file as an object, a piece at a time, replacing what was there."""
+        with self._reaching(key):
+            if not self.is_local:
+                self.fs.put_file(str(path), self.path(key))
+                return
+            with _local_temporary(self.path(key), b"") as temporary:
+                shutil.copyfile(path, temporary)
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
                 temporary.replace(self.path(key))
 
     def create(self, key: str, data: bytes) -> bool:
@@ -172,6 +213,15 @@ class Store:
             return table.select(schema.names).cast(schema)
         except (KeyError, pa.ArrowInvalid) as cause:
             raise SchemaMismatch(f"table {key}", str(cause), "read it with the version that wrote it") from cause
+
+    def _modified(self, info: Mapping[str, Any]) -> datetime:
+        """Return when an object was written, from its listing if that says so."""
+        found = next((info[name] for name in _TIMES if info.get(name) is not None), None)
+        if isinstance(found, (int, float)):
+            return datetime.fromtimestamp(found, UTC)
+        if not isinstance(found, datetime):
+            found = self.fs.modified(info["name"])
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     @contextmanager
     def _reaching(self, key: str) -> Iterator[None]:
