@@ -23,7 +23,7 @@ QUERY_MACROS = (
             list_transform(
                 regexp_extract_all(query, '-?"[^"]*"?\\*?|[^\\s"]+'),
                 lambda item: {'terms': published.terms_of(item), 'is_excluded': starts_with(item, '-'),
-                              'is_prefix': ends_with(item, '*')}),
+                              'is_prefix': ends_with(rtrim(item, '"'), '*')}),
             lambda item: CASE
                 WHEN NOT published.is_spaceless(item.terms[-1]) OR length(item.terms[-1]) > 1 THEN item
                 WHEN len(item.terms) > 1 AND published.is_spaceless(item.terms[-2])

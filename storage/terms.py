@@ -32,8 +32,15 @@ TERM_MACROS = (
                      THEN list_transform(range(1, length(word) + 1), lambda place: substr(word, place, 2))
                      ELSE [published.folded(word)] END))
         ELSE regexp_extract_all(lower(text), '[a-z0-9]+') END""",
+    rf"""CREATE MACRO published.pieces_of(text) AS
+        list_transform(
+            regexp_extract_all(regexp_replace(text, '([{_SPACELESS}]+)', chr(31) || '\1' || chr(31), 'g'),
+                               '[\p{{L}}\p{{M}}\p{{N}}]+|[^\p{{L}}\p{{M}}\p{{N}}\x1F]+'),
+            lambda piece: {{'piece': piece, 'terms': published.terms_of(piece),
+                           'is_spaceless': published.is_spaceless(piece)}})""",
 )
-"""Create ``published.terms_of(text)``, the list of a text's terms in their order, in a connection with that schema."""
+"""Create, in a connection with that schema, ``published.terms_of(text)``, the list of a text's terms in their order,
+and ``published.pieces_of(text)``, the text in pieces, each with its terms."""
 
 
 def terms_sql(rows: str) -> str:

@@ -17,9 +17,9 @@ from tasks.people.decide import forbid_speakers, merge_speakers, split_speaker, 
 from tasks.people.forget import forget_speaker
 from tasks.planning.plan import plan_run, write_plan
 from tasks.planning.spec import EngineChoice
+from tasks.publishing import assign
 from tasks.publishing.publish import publish_lake
 from tasks.stages.run_shard import run_shard
-from tasks.publishing import assign
 from tests.lakes import PASSING, conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
 
 ADDING = LinkOptions(whole_below=1, most_growth=100.0)
