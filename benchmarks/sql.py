@@ -15,6 +15,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -75,7 +76,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def indexing(folder: Path, n_utterances: int, n_parts: int) -> Row:
     """Publish made-up utterances in parts; return what their index took."""
     lake, rng = Lake(str(folder)), np.random.default_rng(0)
-    vocabulary, frequency = _vocabulary(rng)
+    vocabulary, frequency = _vocabulary()
     ids = sorted(
         hashlib.sha256(str(index).encode()).hexdigest()[:32] for index in range(n_utterances // _PER_RECORDING)
     )
@@ -106,7 +107,7 @@ def size(folder: Path, table: str) -> float:
 def measured(lake: Path, repeats: int) -> list[Row]:
     """Return the time of each question, the median of some, over a connection that has answered it before."""
     with open_catalog(str(lake)) as catalog:
-        vocabulary, _ = _vocabulary(np.random.default_rng(0))
+        vocabulary, _ = _vocabulary()
         word = [vocabulary[rank].as_py() for rank in (3, 30, 300, 3_000)]
         by_speaker = "SELECT * FROM transcripts WHERE speaker_id = ?"
         best = "SELECT source, start_ms, speaker_name, text, score FROM search(?, at_most := 20)"
@@ -187,8 +188,10 @@ def _beside(parts: Row, packed: Row) -> Row:
     }
 
 
-def _vocabulary(rng: np.random.Generator) -> tuple[pa.Array, np.ndarray]:
+@cache
+def _vocabulary() -> tuple[pa.Array, np.ndarray]:
     """Return words, the most frequent first, and how frequent they are."""
+    rng = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
     words = {"".join(rng.choice(letters, rng.integers(2, 10))) for _ in range(_VOCABULARY)}
     frequency = 1 / np.arange(1, len(words) + 1)

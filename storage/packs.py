@@ -75,10 +75,8 @@ class Serving:
 def serve(parts: Sequence[Part], packs: Iterable[Pack]) -> Serving:
     """Return which packs serve which parts: the ones that hold most of what is published first. Pure."""
     digests = {part.part_id: part.digest for part in parts}
-    current = {
-        pack.pack_id: frozenset(pack.parts.items() & digests.items()) for pack in packs if pack.rules == PACK_RULES
-    }
-    by_id = {pack.pack_id: pack for pack in packs}
+    by_id = {pack.pack_id: pack for pack in packs if pack.rules == PACK_RULES}
+    current = {pack_id: pack.parts.items() & digests.items() for pack_id, pack in by_id.items()}
     left = set(digests)
     served = []
     for pack_id in sorted(current, key=lambda one: (-len(current[one]), len(by_id[one].parts), one)):

@@ -159,7 +159,8 @@ def _around(
     ]
     lines: dict[int, dict[int, Line]] = defaultdict(dict)
     for row in _rows(catalog, _AROUND, {"places": places, "n_around": n_around}):
-        lines[row.pop("place")][row.pop("distance")] = Line(**row)
+        place, distance = row.pop("place"), row.pop("distance")
+        lines[place][distance] = Line(**row)
     return lines
 
 
