@@ -40,7 +40,9 @@ class Disk:
         if self.is_real:
             assert self._mount("-o", f"remount,size={n_bytes}", self.root) == 0
             return
-        self._break(lambda: n_bytes and sum(file.stat().st_size for file in self.root.rglob("*")) > n_bytes, errno.ENOSPC)
+        self._break(
+            lambda: n_bytes and sum(file.stat().st_size for file in self.root.rglob("*")) > n_bytes, errno.ENOSPC
+        )
 
     def freeze(self, *, frozen):
         """Let nobody write."""

@@ -101,7 +101,9 @@ def test_objects_that_cannot_be_had_are_failures_until_they_can(archive, upload,
         (f"rec {number}.wav", "UnreachableAudio", True) for number in range(3)
     ]
     messages = [message for *_, message, _ in failures]
-    for message, words in zip(messages, ("not there any more", "permission denied", "Connection was closed"), strict=True):
+    for message, words in zip(
+        messages, ("not there any more", "permission denied", "Connection was closed"), strict=True
+    ):
         assert words in message
     for fault in ordered:
         fault.times = 0

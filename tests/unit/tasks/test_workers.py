@@ -17,7 +17,7 @@ from storage.errors import UnknownEngine, WorkerDied, WorkerHung, is_transient
 from tasks.engines import registry
 from tasks.retries import call_patiently
 from tasks.workers import call_in_worker, call_within, leave, open_workers, reside
-from tests.processes import needs_proc, wait_until_gone
+from tests.processes import is_running, needs_proc, wait_until_gone
 
 
 def test_without_workers_the_call_is_made_here():
