@@ -20,11 +20,11 @@ def test_words_of_published_recordings_are_not_read_again(lake, tmp_path, monkey
     old = {recording_id for (recording_id,) in query(lake, "SELECT recording_id FROM recordings")}
     honest, read = Lake.facts, []
 
-    def facts(self, table, state, wanted):
+    def facts(self, table, state, wanted, **options):
         wanted = list(wanted)
         if table in {"words", "segments", "turns"}:
             read.extend(key[0] for key in wanted)
-        return honest(self, table, state, wanted)
+        return honest(self, table, state, wanted, **options)
 
     monkeypatch.setattr(Lake, "facts", facts)
     write_wav(tmp_path / "archive" / "new.wav", conversation(2700, 3300))
