@@ -11,7 +11,7 @@ import yaml
 from tests.archives import published_rows, write_archive
 
 _ROOT = Path(__file__).parents[2]
-_FLOWS = {"transcribe_archive", "link_speakers", "publish_lake", "evaluate_lake"}
+_FLOWS = {"transcribe_archive", "link_speakers", "publish_lake", "evaluate_lake", "maintain_lake"}
 
 
 def test_every_entrypoint_is_a_flow():
