@@ -13,7 +13,7 @@ from tests.archives import committed_facts, fake_spec, published_rows, write_arc
 from tests.flow_runs import state_names
 from tests.flows.pools import ROOT, Site, family, wait_until
 
-_FLOWS = {"transcribe_archive", "link_speakers", "publish_lake", "evaluate_lake", "take_shards"}
+_FLOWS = {"transcribe_archive", "link_speakers", "publish_lake", "evaluate_lake", "maintain_lake", "take_shards"}
 _SLOW = {"VOXLAKE_TRANSCRIBER__OPTIONS": '{"delay_ms": 1500}', "VOXLAKE_WORKERS": "1"}
 
 

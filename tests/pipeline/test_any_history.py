@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from storage.lake import Lake
 from tasks.linking.lake import link_lake
+from tasks.maintenance.maintain import maintain_lake
 from tasks.planning.plan import plan_run, write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.publishing.publish import publish_lake
@@ -118,6 +119,14 @@ class History(RuleBasedStateMachine):
 
     @rule(n_writes=st.integers(0, 40))
     def run_until_killed(self, n_writes):
+        self.until_killed(n_writes, lambda: run_whole(self.spec(commit_minutes=0.0, shard_minutes=0.01)))
+
+    @rule(n_writes=st.integers(0, 30), grace_days=st.sampled_from([0.0, 7.0]))
+    def maintain_until_killed(self, n_writes, grace_days):
+        if self.lake.exists() and Lake(str(self.lake)).store.list("commits"):
+            self.until_killed(n_writes, lambda: maintain_lake(str(self.lake), grace_days=grace_days))
+
+    def until_killed(self, n_writes, work):
         writes = iter(range(n_writes))
         honest = Lake.__init__
 
@@ -129,7 +138,7 @@ class History(RuleBasedStateMachine):
         Lake.__init__ = dying
         try:
             with suppress(_Killed):
-                run_whole(self.spec(commit_minutes=0.0, shard_minutes=0.01))
+                work()
         finally:
             Lake.__init__ = honest
 
