@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -16,6 +17,8 @@ from tasks.linking.lake import link_lake
 from tasks.maintenance.maintain import maintain_lake
 from tasks.planning.plan import plan_run, write_plan
 from tasks.planning.spec import EngineChoice
+from tasks.publishing import pack_plan
+from tasks.publishing.pack import pack_lake
 from tasks.publishing.publish import publish_lake
 from tasks.stages.run_shard import run_shard
 from tests.lakes import VOICES_HZ, conversation, fake_spec, query, run_whole, write_wav
@@ -141,6 +144,13 @@ class History(RuleBasedStateMachine):
                 work()
         finally:
             Lake.__init__ = honest
+
+    @rule()
+    def pack(self):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pack_plan, "_FEWEST_PARTS", 1)
+            pack_lake(str(self.lake))
+        self.check_that_rows_add_up()
 
     @rule()
     def two_runs_at_once(self):
