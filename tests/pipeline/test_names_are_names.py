@@ -78,7 +78,7 @@ def test_names_that_differ_by_case_alone_do_not_share_a_file(tmp_path):
     assert "b.wav.txt" in written
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(name=texts.filter(lambda text: text.strip(" .") and len(text.encode()) < 200))
 def test_a_lake_may_be_in_a_folder_of_any_name(small, tmp_path_factory, name):
     lake = tmp_path_factory.mktemp("lake") / f"x{name}"
@@ -86,7 +86,7 @@ def test_a_lake_may_be_in_a_folder_of_any_name(small, tmp_path_factory, name):
     assert query(lake, "SELECT count(*) > 0, count(DISTINCT source) FROM words") == [(True, 1)]
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(name=(texts | st.sampled_from([SQL, "Robert'); --", '"', "$$"])).filter(lambda text: text.strip()))
 def test_a_speaker_may_have_any_name(small, name):
     ((speaker_id,),) = query(small, "SELECT speaker_id FROM speakers LIMIT 1")
