@@ -105,6 +105,7 @@ def test_words_are_the_same_that_overlap_read_the_same_and_keep_their_speaker():
         "engines",
         "export",
         "false_flags",
+        "media_faults",
         "memory",
         "opinions",
         "orchestration",
