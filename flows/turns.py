@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from flows.temporary_server import is_temporary
 from storage.store import absolute_url, public_url
 from tasks.engines.devices import gpu_name
 from tasks.reading.summary import archive_name, artifact_key
@@ -28,7 +29,7 @@ def has_server() -> bool:
     """Return whether flows report to a server that stays."""
     from prefect.settings import get_current_settings
 
-    return get_current_settings().api.url is not None
+    return get_current_settings().api.url is not None and not is_temporary()
 
 
 def lake_limit(lake: str) -> str:
@@ -43,7 +44,7 @@ def lake_turn(lake: str) -> Iterator[bool]:
     if not has_server():
         yield False
         return
-    with ExitStack() as slot:
+    with _slot() as slot:
         has_waited = not _taken_at_once(slot, lake_limit(lake))
         if has_waited:
             log.info("another run works on lake %s; waiting for it (%s)", archive_name(lake), lake_limit(lake))
@@ -60,11 +61,24 @@ def gpu_turn(worker_number: int) -> Iterator[None]:
     if name is None or not has_server():
         yield
         return
-    with ExitStack() as slot:
+    with _slot() as slot:
         if not _taken_at_once(slot, f"voxlake-gpu-{name}"):
             log.info("the GPU is busy with another shard; waiting for it (voxlake-gpu-%s)", name)
             _wait(slot, f"voxlake-gpu-{name}")
         yield
+
+
+@contextmanager
+def _slot() -> Iterator[ExitStack]:
+    """Yield what holds a slot, and give it back; a server that is gone by then costs nothing."""
+    from tasks.steps import going_on_without_server
+
+    slot = ExitStack()
+    try:
+        yield slot
+    finally:
+        with going_on_without_server("give a slot back"):
+            slot.close()
 
 
 def _taken_at_once(slot: ExitStack, name: str) -> bool:
