@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from storage.recipes import STAGES
 from tasks.reading.progress import FailedRecording, Phase, Progress, left_in_words
 from tasks.wording import cell, counted, lasting, of_audio
 
@@ -57,11 +58,17 @@ def stage_table(stage_ms: Mapping[str, int], audio_ms: int) -> str:
         return ""
     rows = [
         f"| {stage} | {_speed(audio_ms, ms)} | {lasting(ms)} | {100 * ms / whole_ms:.0f} % |"
-        for stage, ms in stage_ms.items()
+        for stage, ms in sorted(stage_ms.items(), key=_order)
     ]
     head = "| stage | hours of audio per hour | time, all workers | share |\n| --- | ---: | ---: | ---: |"
     note = "*probe* is reading, decoding and finding speech; it goes on beside the others."
     return "\n".join([head, *rows]) + f"\n\n{note}"
+
+
+def _order(stage: tuple[str, int]) -> tuple[int, str]:
+    """Return what sorts stages as the data goes through them."""
+    name, _ = stage
+    return ([*map(str, STAGES), name].index(name), name)
 
 
 def failure_table(failures: Sequence[FailedRecording], n_failed: int) -> str:

@@ -94,7 +94,7 @@ def test_the_page_has_it_all():
     page = progress_page(progress(work=work, failures=(FAILED,), n_failed=1, lost=("shard 2 of 4: gone",)))
     assert "# 25 % of the audio is done" in page
     assert "| recordings done | 10 of 40 |" in page
-    assert "| transcribe | 33 | 3 min | 75 % |" in page
+    assert "| transcribe | 33 | 3 min | 75 % |\n| diarize | 100 | 1 min | 25 % |" in page
     assert "| a\\|b.mp3 | probe | UnreadableAudio | is &lt;no&gt; audio; look |" in page
     assert "shard 2 of 4: gone" in page
     assert "too early to say" in page
