@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from storage.recipes import STAGES
 from tasks.reading.progress import FailedRecording, Phase, Progress, left_in_words
-from tasks.wording import cell, counted, lasting, of_audio
+from tasks.wording import counted, lasting, of_audio, plain
 
 MOST_FAILURES = 50
 """Failures on a page; the lake has all of them."""
@@ -30,10 +30,10 @@ def progress_page(progress: Progress) -> str:
         "## Stages",
         stage_table(progress.work.stage_ms, progress.work.audio_ms) or "Told when the first shard has ended.",
         "## Failures so far",
-        failure_table(progress.failures, progress.n_failed) or "None.",
+        failure_list(progress.failures, progress.n_failed) or "None.",
     ]
     if progress.lost:
-        parts += ["## Shards left undone", "\n".join(f"- {cell(reason)}" for reason in progress.lost)]
+        parts += ["## Shards left undone", "\n".join(f"- {plain(reason)}" for reason in progress.lost)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -71,17 +71,17 @@ def _order(stage: tuple[str, int]) -> tuple[int, str]:
     return ([*map(str, STAGES), name].index(name), name)
 
 
-def failure_table(failures: Sequence[FailedRecording], n_failed: int) -> str:
-    """Return what failed and why; empty where nothing did."""
+def failure_list(failures: Sequence[FailedRecording], n_failed: int) -> str:
+    """Return what failed and why, as a list, for tables of the UI do not break lines; empty where nothing did."""
     if not failures:
         return ""
-    rows = [
-        f"| {cell(one.source)} | {one.stage} | {one.error} | {cell(one.message)} | {retry_in_words(one.is_transient)} |"
+    items = [
+        f"- **{plain(one.source)}**: {one.error} in {one.stage}: {plain(one.message)}. "
+        f"Tried again {retry_in_words(one.is_transient)}."
         for one in failures[:MOST_FAILURES]
     ]
-    head = "| recording | stage | error | what happened; what to do | tried again |\n| --- | --- | --- | --- | --- |"
     shown = f"\n\nThe latest of {counted(n_failed, 'recording')}." if n_failed > MOST_FAILURES else ""
-    return "\n".join([head, *rows]) + shown
+    return "\n".join(items) + shown
 
 
 def retry_in_words(is_transient: bool) -> str:

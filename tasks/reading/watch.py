@@ -24,7 +24,7 @@ from storage.runs import RunOutcome, RunRecord
 from storage.schemas import FACTS
 from tasks.planning.plan import RunPlan
 from tasks.planning.spec import archive_key
-from tasks.reading.progress import FailedRecording, Phase, Progress, Step, progress_line, time_left
+from tasks.reading.progress import FAILURE_FIELDS, FailedRecording, Phase, Progress, Step, progress_line, time_left
 from tasks.reading.progress_page import MOST_FAILURES
 from tasks.stages.run_shard import ShardReport
 
@@ -194,8 +194,7 @@ class CommittedWork:
         if "failures" in commit.files:
             for row in lake.store.read_table(commit.files["failures"], FACTS["failures"]).to_pylist():
                 self.failed.add(row["source"])
-                columns = ("source", "stage", "error", "message", "is_transient")
-                self.failures.appendleft(FailedRecording(**{name: row[name] for name in columns}))
+                self.failures.appendleft(FailedRecording(**{name: row[name] for name in FAILURE_FIELDS}))
 
 
 def renewed(record: RunRecord, progress: Progress, now: datetime) -> RunRecord:
