@@ -153,12 +153,12 @@ def show(summary: RunSummary, lake: str, key: str) -> None:
     create_table_artifact(
         recording_rows(lake, summary.archive),
         key=f"{key}-recordings",
-        description=f"Up to {MOST_ROWS} recordings of {summary.archive}; the lake has all of them.",
+        description=f"Up to {MOST_ROWS} recordings; the lake has all of them.",
     )
     create_table_artifact(
         failure_rows(summary),
         key=f"{key}-failures",
-        description=f"{counted(len(summary.failed), 'recording')} of {summary.archive} failed; up to {MOST_ROWS} rows.",
+        description=f"{counted(len(summary.failed), 'recording')} failed, now or earlier; up to {MOST_ROWS} rows.",
     )
 
 
