@@ -15,19 +15,18 @@ from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import forms, pausing
-from flows.job import Suspended, Tell, run_job
+from flows.job import Suspended, run_job
 from flows.runners import open_runner
 from flows.settings import build_spec, load_settings
 from flows.turns import lake_turn
 from storage.errors import ShardsLost
 from tasks import steps
-from tasks.planning.plan import RunPlan, plan_run, read_plan
+from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.plan_apart import plan_apart
 from tasks.reading.summary import RunSummary, archive_name, artifact_key, headline, plan_line
 from tasks.workers import hear_our_loggers
 
 log = logging.getLogger(__name__)
-
-_LONG_RUN_SHARDS = 4
 
 
 def _flow_run_name() -> str:
@@ -70,7 +69,7 @@ def transcribe_archive(  # noqa: PLR0913, PLR0917 - each is a field of the form 
         if run_id:
             plan = read_plan(lake, run_id)
             if has_waited:
-                plan = plan_run(plan.spec)  # what the other run did need not be done
+                plan = plan_apart(plan.spec)  # what the other run did need not be done
         else:
             settings = load_settings(
                 config,
@@ -81,7 +80,7 @@ def transcribe_archive(  # noqa: PLR0913, PLR0917 - each is a field of the form 
                 pool=pool,
                 dask_address=dask_address,
             )
-            plan = plan_run(
+            plan = plan_apart(
                 build_spec(settings, archive, lake, manifest=manifest, collection=collection, retry_failed=retry_failed)
             )
         try:
@@ -93,16 +92,17 @@ def transcribe_archive(  # noqa: PLR0913, PLR0917 - each is a field of the form 
 def _carry_out(plan: RunPlan) -> RunSummary:
     spec, name, key = plan.spec, archive_name(plan.spec.archive), artifact_key(plan.spec.archive)
     log.info("%s", plan_line(plan))
-    with open_runner(plan, lambda: _progress(plan, key, name)) as take:
-        summary = run_job(plan, take=take, link=steps.link, publish=steps.publish)
+    with open_runner(plan) as take:
+        summary = run_job(
+            plan,
+            take=take,
+            link=steps.link,
+            publish=steps.publish,
+            show=steps.nothing_to_show if plan.is_current else steps.progress_of(key, name),
+            runner=spec.runner,
+        )
     steps.show(summary, spec.lake, key)
     log.info("%s", headline(summary))
     if summary.lost:
         raise ShardsLost(name, "; ".join(summary.lost), "run again to continue")
     return summary
-
-
-def _progress(plan: RunPlan, key: str, name: str) -> Tell:
-    if len(plan.shards) < _LONG_RUN_SHARDS:
-        return lambda n_done, n: log.info("%d of %d shards done", n_done, n)
-    return steps.progress_bar(key, f"Shards of {name} that are done")

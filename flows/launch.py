@@ -22,11 +22,11 @@ def plan_here(settings: Settings, archive: str, lake: str, **chosen: Any) -> Run
     """
     from flows.profiles import resolve_profile
     from flows.settings import build_spec
-    from tasks.planning.plan import plan_run
+    from tasks.planning.plan_apart import plan_apart
     from tasks.reading.summary import plan_line
 
     say(resolve_profile(settings.profile).reason)
-    plan = plan_run(build_spec(settings, archive, lake, **chosen))
+    plan = plan_apart(build_spec(settings, archive, lake, **chosen))
     say(plan_line(plan))
     return plan
 
@@ -52,6 +52,7 @@ def launch(plan: RunPlan, *, is_local: bool) -> RunSummary:
 def _through_prefect(plan: RunPlan) -> RunSummary:
     """Call the flow; workers load their engines while Prefect starts."""
     from flows.profiles import uses_gpu
+    from flows.temporary_server import some_server
     from flows.turns import gpu_turn
     from storage.store import public_url
     from tasks.planning.plan import engines_needed, write_plan
@@ -63,9 +64,10 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
     with open_workers(spec.workers, spec.threads, gpu_turn if uses_gpu(spec) else nullcontext) as workers:
         if spec.runner == "processes":
             workers.warm_up(load_engines, spec, engines_needed(plan.shards))
-        from flows.archive import transcribe_archive
+        with some_server():
+            from flows.archive import transcribe_archive
 
-        return transcribe_archive(public_url(spec.archive), spec.lake, run_id=spec.run_id)
+            return transcribe_archive(public_url(spec.archive), spec.lake, run_id=spec.run_id)
 
 
 def _log_to_stderr() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -10,7 +9,8 @@ from functools import partial
 from flows.job import Reduced, reduce_lake, run_job, take_shards
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.planning.limits import limit_s
-from tasks.planning.plan import RunPlan, latest_run_id, plan_run
+from tasks.planning.plan import RunPlan, latest_run_id
+from tasks.planning.plan_apart import plan_apart
 from tasks.planning.spec import RunSpec
 from tasks.publishing.publish import publish_lake
 from tasks.reading.summary import RunSummary
@@ -18,8 +18,6 @@ from tasks.retries import call_patiently
 from tasks.stages.run_shard import ShardReport
 from tasks.stages.take_shard import take_shard
 from tasks.workers import open_workers
-
-log = logging.getLogger(__name__)
 
 
 def run_local(spec: RunSpec) -> RunSummary:
@@ -29,7 +27,7 @@ def run_local(spec: RunSpec) -> RunSummary:
         ConfigError: archive, manifest, lake or an engine cannot be used.
         StorageError: the lake cannot be read or written.
     """
-    return run_planned(plan_run(spec))
+    return run_planned(plan_apart(spec))
 
 
 def run_planned(plan: RunPlan) -> RunSummary:
@@ -44,14 +42,12 @@ def run_planned(plan: RunPlan) -> RunSummary:
 
         return run_job(
             plan,
-            take=lambda: take_shards(plan, submit, _tell),
+            take=lambda tell: take_shards(plan, submit, tell),
             link=_link_patiently,
             publish=publish_lake,
+            show=lambda _progress: None,
+            runner="local",
         )
-
-
-def _tell(n_done: int, n: int) -> None:
-    log.info("%d of %d shards done", n_done, n)
 
 
 def relink(lake: str) -> Reduced:

@@ -79,7 +79,7 @@ def take_in_pool(plan: RunPlan, deployment: UUID, tell: Tell) -> ShardsTaken:
             known = claims.look(time.monotonic())
             if claims.n_over > n_told:
                 n_told = claims.n_over
-                tell(n_told, len(plan.shards))
+                tell(n_told, *_come_of(known))
             if n_told == len(plan.shards):
                 return _sum_up(plan, known, "")
             wish.follow(plan, known)
@@ -90,6 +90,13 @@ def take_in_pool(plan: RunPlan, deployment: UUID, tell: Tell) -> ShardsTaken:
             time.sleep(_LOOK_EVERY_S)
     finally:
         claims.end()
+
+
+def _come_of(known: Mapping[int, Watched]) -> tuple[ShardReport, tuple[str, ...]]:
+    """Return the sum of what is done, and why what is lost is lost."""
+    claims = [one.claim for _, one in sorted(known.items())]
+    work = sum((claim.report for claim in claims if claim.report is not None), ShardReport())
+    return work, tuple(claim.problem for claim in claims if claim.report is None and claim.problem is not None)
 
 
 def _sum_up(plan: RunPlan, known: Mapping[int, Watched], excuse: str) -> ShardsTaken:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
-from flows.job import ShardFuture, ShardsTaken, Take, Tell, take_shards
+from flows.job import ShardFuture, ShardsTaken, Take, take_shards
 from flows.pausing import Wish
 from flows.pool import pool_deployment, take_in_pool
 from flows.profiles import uses_gpu
@@ -28,7 +28,7 @@ Call = dict[str, Any]
 
 
 @contextmanager
-def open_runner(plan: RunPlan, tell: Callable[[], Tell]) -> Iterator[Take]:
+def open_runner(plan: RunPlan) -> Iterator[Take]:
     """Yield what takes all shards of a plan; processes and clusters that it needs end with the block.
 
     Raises:
@@ -36,18 +36,18 @@ def open_runner(plan: RunPlan, tell: Callable[[], Tell]) -> Iterator[Take]:
     """
     spec = plan.spec
     if not plan.shards:
-        yield lambda: ShardsTaken(ShardReport(), ())
+        yield lambda _tell: ShardsTaken(ShardReport(), ())
     elif spec.runner == "pool":
         deployment = pool_deployment(spec.pool or "cpu")
-        yield lambda: take_in_pool(plan, deployment, tell())
+        yield lambda tell: take_in_pool(plan, deployment, tell)
     elif spec.runner == "dask":
         with _open_dask(plan) as dask:
             submit = _submitting(plan, lambda call: dask.submit(steps.transcribe_shard, call))
-            yield lambda: take_shards(plan, submit, tell())
+            yield lambda tell: take_shards(plan, submit, tell)
     else:
         with open_workers(spec.workers, spec.threads, gpu_turn if uses_gpu(spec) else nullcontext):
             submit = _submitting(plan, lambda call: steps.transcribe_shard.submit(**call))
-            yield lambda: take_shards(plan, submit, tell())
+            yield lambda tell: take_shards(plan, submit, tell)
 
 
 def _submitting(plan: RunPlan, submit: Callable[[Call], object]) -> Callable[[int], ShardFuture]:

@@ -6,6 +6,8 @@ like: nobody sees new speakers before they are published.
 
 from __future__ import annotations
 
+import logging
+
 from prefect import flow
 
 from flows.forms import LakeAddress, LatestRunId
@@ -14,7 +16,10 @@ from flows.turns import lake_turn
 from tasks import steps
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import latest_run_id
+from tasks.reading.telling import link_line
 from tasks.workers import hear_our_loggers
+
+log = logging.getLogger(__name__)
 
 
 @flow(name="link_speakers", flow_run_name="link {lake}", persist_result=False)
@@ -28,6 +33,8 @@ def link_speakers(lake: LakeAddress, run_id: LatestRunId = None) -> LinkReport:
     hear_our_loggers()
     with lake_turn(lake):
         run_id = run_id or latest_run_id(lake)
+        log.info("linking speakers")
         report = steps.link(lake, run_id)
+        log.info("%s", link_line(report))
         keep_link(lake, run_id, report)
     return report

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +16,8 @@ import pyarrow as pa
 from storage.comparisons import COMPARED, compared_files
 from storage.decisions import DecisionLog, read_log
 from storage.errors import ConfigError
-from storage.lake import Lake, Publication, RunRecord
+from storage.lake import Lake, Publication
+from storage.runs import RunRecord, run_status
 from storage.schemas import PARTS, WHOLES
 from storage.store import public_url
 
@@ -30,6 +32,17 @@ _RUNS = pa.schema(
         ("counts", pa.map_(pa.string(), pa.int64())),
         ("audio_ms", pa.int64()),
         ("wall_ms", pa.int64()),
+        ("status", pa.string()),
+        ("renewed_at", pa.timestamp("ms", tz="UTC")),
+        ("error", pa.string()),
+        ("runner", pa.string()),
+        ("n_shards", pa.int64()),
+        ("n_shards_done", pa.int64()),
+        ("audio_left_ms", pa.int64()),
+        ("stage_ms", pa.map_(pa.string(), pa.int64())),
+        ("n_failures", pa.int64()),
+        ("publication", pa.int32()),
+        ("changes", pa.map_(pa.string(), pa.int64())),
     ]
 )
 _DECISIONS = pa.schema(
@@ -134,10 +147,12 @@ _VIEW_SQL = {
         FROM published.coverage""",
     "failures": """
         SELECT recording_id, source, stage, error, message, is_transient, run_id, "at", start_ms, end_ms, archive,
-               recipe
+               recipe, since
         FROM published.failures""",
     "runs": """
-        SELECT run_id, started_at, ended_at, profile, settings, versions, counts, audio_ms, wall_ms
+        SELECT run_id, started_at, ended_at, profile, settings, versions, counts, audio_ms, wall_ms, status,
+               renewed_at, error, runner, n_shards, n_shards_done, audio_left_ms, stage_ms, n_failures, publication,
+               changes
         FROM published.run_records""",
 }
 
@@ -183,6 +198,7 @@ def open_catalog(lake_url: str, publication: Publication | None = None) -> duckd
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")  # in a notebook it would stand among the output
     if not lake.store.is_local:
+        lake.store.learn_names("published")  # DuckDB asks a dozen times what each file is, at every query
         connection.register_filesystem(lake.store.fs)
     connection.execute("CREATE SCHEMA published")
     for table, schema in {**PARTS, **WHOLES}.items():
@@ -267,17 +283,13 @@ def _decisions_table(log: DecisionLog) -> pa.Table:
 
 
 def _runs_table(runs: Sequence[RunRecord]) -> pa.Table:
+    now = datetime.now(UTC)
     rows = [
         {
-            "run_id": run.run_id,
-            "started_at": run.started_at,
-            "ended_at": run.ended_at,
-            "profile": run.profile,
+            **{name: getattr(run, name) for name in _RUNS.names if name != "status"},
+            "status": run_status(run, now),
             "settings": json.dumps(run.settings, sort_keys=True),
-            "versions": sorted(run.versions.items()),
-            "counts": sorted(run.counts.items()),
-            "audio_ms": run.audio_ms,
-            "wall_ms": run.wall_ms,
+            **{name: sorted(getattr(run, name).items()) for name in ("versions", "counts", "stage_ms", "changes")},
         }
         for run in runs
     ]

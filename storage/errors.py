@@ -125,6 +125,10 @@ class PublicationRaced(StorageError, Transient):
     """Another run published at the same moment."""
 
 
+class TableGone(StorageError):
+    """A file that the lake names is not there."""
+
+
 class SchemaMismatch(StorageError):
     """A file of the lake does not have the columns that this version writes."""
 

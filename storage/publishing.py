@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
+from storage.compactions import compaction_key
 from storage.lake import Lake, LakeState, Publication
 from storage.schemas import WHOLES, table_of
 from storage.store import json_bytes
 
+RENEWED_AFTER = timedelta(hours=12)
+"""Age from which a file is not relied upon, unless the latest publication names it."""
 _DIGEST_DIGITS = 20
 _MIRROR = "transcripts"
 _MIRROR_STATE = f"{_MIRROR}/.published.json"
 
 
 def write_whole(lake: Lake, table: str, rows: pa.Table | Sequence[Mapping[str, Any]]) -> str:
-    """Write one of the small tables unless it is there already; return its key."""
+    """Write one of the small tables, unless it was written a moment ago; return its key.
+
+    What is there for longer is written again, for maintenance may be about to delete it.
+    """
     data = rows if isinstance(rows, pa.Table) else table_of(rows, WHOLES[table])
     key = f"published/{table}/{_content_digest(data)}.parquet"
-    if not lake.store.exists(key):
+    modified = lake.store.modified(key)
+    if modified is None or datetime.now(UTC) - modified > RENEWED_AFTER:
         lake.store.write_table(key, data)
     return key
 
@@ -44,10 +52,17 @@ def index_tables(state: LakeState) -> dict[str, list[dict[str, Any]]]:
     ]
     commits = [
         {"commit_id": commit_id, "table": table, "key": key}
-        for commit_id, files in sorted(state.commits.items())
-        for table, key in sorted(files.items() or [("", "")])
+        for commit_id in sorted(state.commits)
+        for table, key in _places(state, commit_id)
     ]
     return {"done": done, "commits": commits}
+
+
+def _places(state: LakeState, commit_id: str) -> list[tuple[str, str]]:
+    """Return tables and keys of a commit, as its rows in the index have them."""
+    if commit_id in state.compacted:
+        return [("", compaction_key(state.compacted[commit_id]))]
+    return sorted(state.commits[commit_id].items()) or [("", "")]
 
 
 def mirror_transcripts(lake: Lake) -> None:

@@ -28,6 +28,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from storage.errors import WorkerDied, WorkerHung
 from tasks.engines.devices import gpu_of_worker
+from tasks.limits import limit_this_process
 from tasks.threads import limit_threads
 
 P = ParamSpec("P")
@@ -240,6 +241,7 @@ class _Worker:
 def serve(descriptor: int) -> None:
     """Answer calls that come through an open pipe, until it closes: the main loop of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    limit_this_process()
     pipe = Connection(descriptor)
     calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, calls), daemon=True).start()

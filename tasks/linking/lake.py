@@ -196,7 +196,7 @@ class _Stage:
         published = self._published.table("recordings").select(["recording_id", "recorded_at"])
         known = set(published["recording_id"].to_pylist())
         fresh = [key for key in keys if key[0] not in known]
-        facts = self._lake.facts("recordings", self._state, fresh).select(["recording_id", "recorded_at"])
+        facts = self._lake.facts("recordings", self._state, fresh, columns=["recording_id", "recorded_at"])
         dates = dict(zip(*pa.concat_tables([published, facts]).to_pydict().values(), strict=True))
         dates |= {one.recording_id: one.hints.recorded_at for one in self._selected if one.hints.recorded_at}
         dated = {recording_id: date for recording_id, date in dates.items() if date}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 from storage.errors import WorkerDied
 from storage.lake import Lake, Sighting
+from tasks.about import about, logger, shard_name
 from tasks.planning.limits import limit_s
 from tasks.planning.plan import RunPlan, read_plan
 from tasks.planning.recipes import RecipeBook
@@ -14,7 +13,7 @@ from tasks.stages.facts import RecordingFacts
 from tasks.stages.run_shard import ShardReport, run_shard
 from tasks.workers import call_within
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def take_shard(lake_url: str, run_id: str, shard_index: int, most_s: float | None = None) -> ShardReport:
@@ -34,7 +33,8 @@ def take_shard(lake_url: str, run_id: str, shard_index: int, most_s: float | Non
     try:
         return call_within(most_s, run_shard, lake_url, run_id, shard_index)
     except WorkerDied as death:
-        log.warning("%s: %s; the recordings of its shard are taken one at a time", death.subject, death.problem)
+        with about(shard_name(shard_index)):
+            log.warning("%s: %s; its recordings are taken one at a time", death.subject, death.problem)
     plan = read_plan(lake_url, run_id)
     report = ShardReport()
     for number, recording in enumerate(plan.shards[shard_index].recordings):
@@ -65,5 +65,6 @@ def _commit_loss(plan: RunPlan, shard_index: int, number: int, death: WorkerDied
     )
     rows = {"failures": facts.finished(planned.recording_id, plan.spec.run_id)["failures"]}
     Lake(plan.spec.lake).write_commit(plan.spec.run_id, rows, [], [sighting])
-    log.error("%s: %s", facts.source, death.problem)
+    with about(shard_name(shard_index), facts.source):
+        log.warning("%s: %s", type(death).__name__, death.problem)
     return ShardReport(n_recordings=1, n_failures=1)

@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.lake import Lake, Part, Publication, RunRecord, Sighting, new_run_id
+from storage.lake import Lake, Part, Publication, Sighting, new_run_id
 from storage.publishing import index_tables, is_mirrored, mirror_transcripts, write_whole
+from storage.runs import RunRecord
 from storage.schemas import PARTS, table_of
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +17,7 @@ from storage.errors import UnknownEngine, WorkerDied, WorkerHung, is_transient
 from tasks.engines import registry
 from tasks.retries import call_patiently
 from tasks.workers import call_in_worker, call_within, leave, open_workers, reside
+from tests.processes import needs_proc, wait_until_gone
 
 
 def test_without_workers_the_call_is_made_here():
@@ -88,7 +88,7 @@ def test_a_worker_that_takes_too_long_is_ended_and_the_next_call_gets_another():
         pid = call_in_worker(os.getpid)
         with pytest.raises(WorkerHung, match="longer than 0 s"):
             call_within(0.2, time.sleep, 600)
-        assert not is_running(pid)
+        wait_until_gone(pid)
         assert call_within(600, os.getpid) != pid
 
 
@@ -99,7 +99,7 @@ def test_workers_may_stay_for_calls_from_anywhere():
         assert first == second != os.getpid()
     finally:
         leave()
-    assert not is_running(first)
+    wait_until_gone(first)
     assert call_in_worker(os.getpid) == os.getpid()
 
 
@@ -124,7 +124,7 @@ def test_what_workers_log_is_logged_here(our_logs):
     assert "heard 7" in our_logs.text
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+@needs_proc
 def test_workers_end_when_their_parent_is_killed():
     script = (
         "import os, time\nfrom tasks.workers import *\n"
@@ -136,14 +136,4 @@ def test_workers_end_when_their_parent_is_killed():
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    for _ in range(100):
-        if not is_running(worker):
-            return
-        time.sleep(0.1)
-    os.kill(worker, signal.SIGKILL)
-    pytest.fail("the worker outlived its parent")
-
-
-def is_running(pid):
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    wait_until_gone(worker)
