@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.forms import DryRun, GraceDays, LakeAddress
 from flows.turns import lake_turn
 from tasks import steps
 from tasks.maintenance.maintain import GRACE_DAYS, MaintainReport
@@ -15,13 +16,8 @@ from tasks.workers import hear_our_loggers
 
 
 @flow(name="maintain_lake", flow_run_name="maintain {lake}", persist_result=False)
-def maintain_lake(lake: str, grace_days: float = GRACE_DAYS, *, dry_run: bool = False) -> MaintainReport:
-    """Compact a lake and delete what nobody has read for a while.
-
-    Args:
-        lake: Folder or fsspec URL of the lake.
-        grace_days: How long what was replaced is kept for who still reads it.
-        dry_run: Only say what there is to do.
+def maintain_lake(lake: LakeAddress, grace_days: GraceDays = GRACE_DAYS, *, dry_run: DryRun = False) -> MaintainReport:
+    """Compact a lake and delete what nobody has read for a while; where another run works on it, wait.
 
     Raises:
         ConfigError: there is no lake.
