@@ -54,7 +54,7 @@ def test_every_entrypoint_is_a_flow():
 @pytest.mark.xdist_group("deployments")
 def test_one_command_deploys_all_with_forms_that_refuse_what_cannot_be(site, api):
     found = deployed(api, site)
-    assert {*found} == {"nightly", "link", "publish", "evaluate", "cpu", "gpu"}
+    assert {*found} == {"nightly", "link", "publish", "evaluate", "maintain", "cpu", "gpu"}
     assert {name: one["work_pool_name"] for name, one in found.items() if name in {"cpu", "gpu"}} == {
         kind: site.pools[kind] for kind in ("cpu", "gpu")
     }
