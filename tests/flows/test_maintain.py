@@ -51,4 +51,4 @@ def test_the_flow_leaves_what_it_did_as_an_artifact(lake, with_server):
     shown = artifacts(state.state_details.flow_run_id)["lake-maintenance"]
     assert "| files before | 6 |" in shown.data
     assert "| deleted under `facts/` | 3 |" in shown.data
-    assert shown.description.startswith("3 commits compacted; 6 of 6 files deleted")
+    assert shown.description.startswith("3 commits compacted, 0 parts packed; 6 of 6 files deleted")
