@@ -18,6 +18,7 @@
     │   ├── PublicationRaced     (Transient) somebody else published first
     │   └── SchemaMismatch
     ├── WorkerDied               (Transient) a worker process was killed; its shard is taken again
+    │   └── WorkerHung           it took longer than it may
     ├── ShardsLost               shards stayed undone after all retries; the next run takes them again
     └── LimitsBroken             an evaluation found figures beyond the limits that were given
 
@@ -127,12 +128,20 @@ class PublicationRaced(StorageError, Transient):
     """Another run published at the same moment."""
 
 
+class TableGone(StorageError):
+    """A file that the lake names is not there."""
+
+
 class SchemaMismatch(StorageError):
     """A file of the lake does not have the columns that this version writes."""
 
 
 class WorkerDied(VoxlakeError, Transient):
     """A worker process ended in the middle of a shard, by a signal or for want of memory."""
+
+
+class WorkerHung(WorkerDied):
+    """A worker process took longer than it may, and was ended."""
 
 
 class ShardsLost(VoxlakeError):

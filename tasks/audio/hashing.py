@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
-from typing import BinaryIO
+from typing import Protocol
 
 RECORDING_ID_DIGITS = 32
 BLOCK_BYTES = 1 << 18
@@ -20,6 +20,26 @@ def recording_id_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:RECORDING_ID_DIGITS]
 
 
+class SeekableFile(Protocol):
+    """What is asked of a file that is read."""
+
+    def seek(self, offset: int, whence: int = ..., /) -> int:
+        """Move the position."""
+        ...
+
+    def tell(self) -> int:
+        """Return the position."""
+        ...
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes; fewer only where the file ends."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
 class HashingReader:
     """A seekable binary file that hashes all its bytes while somebody reads it in whatever order.
 
@@ -30,7 +50,7 @@ class HashingReader:
     """
 
     def __init__(
-        self, file: BinaryIO, size_bytes: int, *, block_bytes: int = BLOCK_BYTES, store_bytes: int = STORE_BYTES
+        self, file: SeekableFile, size_bytes: int, *, block_bytes: int = BLOCK_BYTES, store_bytes: int = STORE_BYTES
     ) -> None:
         """Take over a file opened for reading; ``size_bytes`` is where it ends."""
         self.size_bytes = size_bytes

@@ -48,6 +48,11 @@ def read_header(media: Media, stream: AudioStream) -> MediaHeader:
     return header
 
 
+def states_no_length(media: Media) -> bool:
+    """Return whether files of this format do not say how long they are, so that libav estimates it from the rest."""
+    return media.container.format.name in _WITHOUT_LENGTH
+
+
 def stated_duration_ms(media: Media, stream: AudioStream) -> int | None:
     """Return the duration that a header states; None where libav only estimates it from size and bit rate."""
     duration_ms = _duration_ms(media.container, stream)
@@ -58,7 +63,7 @@ def stated_duration_ms(media: Media, stream: AudioStream) -> int | None:
         media.reader.seek(0)
         stated_bytes = _stated_bytes(media.reader.read(HEAD_BYTES))
         return duration_ms if stated_bytes is None else max(duration_ms, duration_ms * stated_bytes // size_bytes)
-    if media.container.format.name in _WITHOUT_LENGTH:
+    if states_no_length(media):
         estimated_bytes = duration_ms * (stream.bit_rate or media.container.bit_rate or 0) / 8000
         return None if abs(estimated_bytes - size_bytes) < _ESTIMATE_TOLERANCE * size_bytes else duration_ms
     return duration_ms

@@ -30,7 +30,8 @@ from storage.errors import (
     UnsafeMedia,
 )
 from tasks.audio.allocation import limited_memory
-from tasks.audio.hashing import BLOCK_BYTES, HashingReader
+from tasks.audio.hashing import BLOCK_BYTES, STORE_BYTES, HashingReader, SeekableFile
+from tasks.audio.remote_file import RemoteFile
 from tasks.planning.archive import locate_source
 
 FORMATS = (
@@ -38,7 +39,10 @@ FORMATS = (
     "mpeg,mpegts,mxf,nistsphere,nut,ogg,qcp,rm,sox,tta,voc,w64,wav,wv"
 )
 """Demuxers that read one file and nothing else."""
-REMOTE_BLOCK_BYTES = 1 << 22
+REMOTE_BLOCK_BYTES = 1 << 23
+"""One request for about every five minutes of MP3 or minute of WAV, which take longer to decode than to ask for."""
+_REMOTE_BLOCKS = 4
+"""Blocks that are kept for a demuxer that steps back or has begun at the end: never more than 32 MiB."""
 HEAD_BYTES = 4096
 """Enough of a file to see what it is."""
 _BUFFER_BYTES = 1 << 16
@@ -66,14 +70,15 @@ def open_source(archive: str, source: str, *, remote_block_bytes: int = REMOTE_B
         if location.is_local:
             if not stat.S_ISREG(os.stat(location.path).st_mode):  # noqa: PTH116
                 raise UnsafeMedia(source, "is not a file", "put a file there")
-            file = open(location.path, "rb", buffering=0)  # noqa: PTH123, SIM115
+            file: SeekableFile = open(location.path, "rb", buffering=0)  # noqa: PTH123, SIM115
         else:
-            file = location.fs.open(location.path, "rb", cache_type="none")
+            file = RemoteFile(location.fs, location.path)
         size_bytes = file.seek(0, os.SEEK_END) or file.tell()
     except OSError as cause:
         raise unreachable(source, cause) from cause
     block_bytes = BLOCK_BYTES if location.is_local else remote_block_bytes
-    with closing(HashingReader(file, size_bytes, block_bytes=block_bytes)) as reader:
+    store_bytes = max(STORE_BYTES, _REMOTE_BLOCKS * block_bytes)
+    with closing(HashingReader(file, size_bytes, block_bytes=block_bytes, store_bytes=store_bytes)) as reader:
         if size_bytes == 0:
             raise EmptyAudio(source, "the file has no bytes", "copy it again from where it came from")
         yield reader
@@ -95,8 +100,13 @@ class Media:
 
 
 @contextmanager
-def open_media(reader: HashingReader, subject: str) -> Iterator[Media]:
+def open_media(reader: HashingReader, subject: str, *, look_bytes: int | None = None) -> Iterator[Media]:
     """Open a container for reading, safely.
+
+    Args:
+        reader: Its bytes.
+        subject: How errors call it.
+        look_bytes: How far libav may read on to find out what is in it; None for as far as it likes.
 
     Raises:
         UnsafeMedia: it refers to other files or addresses; nothing was opened.
@@ -117,7 +127,11 @@ def open_media(reader: HashingReader, subject: str) -> Iterator[Media]:
             container = av.open(
                 reader,
                 mode="r",
-                options={"format_whitelist": FORMATS, "protocol_whitelist": "none"},
+                options={
+                    "format_whitelist": FORMATS,
+                    "protocol_whitelist": "none",
+                    **({"probesize": str(look_bytes)} if look_bytes else {}),
+                },
                 metadata_errors="replace",
                 buffer_size=_BUFFER_BYTES,
                 io_open=refuse,

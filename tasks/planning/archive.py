@@ -9,11 +9,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-import fsspec
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from storage.errors import ConfigError
+from storage.filesystems import open_filesystem, plain_errors
 
 
 class Location(NamedTuple):
@@ -37,7 +37,7 @@ def locate(url: str) -> Location:
     if "://" not in url:
         return Location(LocalFileSystem(), str(Path(url).expanduser().absolute()))
     try:
-        fs, path = fsspec.core.url_to_fs(url)
+        fs, path = open_filesystem(url)
     except ImportError as cause:
         protocol = url.partition("://")[0]
         raise ConfigError(
@@ -51,6 +51,20 @@ def locate(url: str) -> Location:
 def locate_source(archive: str, source: str) -> Location:
     """Return where a source of an archive is; an archive that is one file is its own only source."""
     fs, root = locate(archive)
-    if os.path.basename(root.rstrip("/")) == source and fs.isfile(root):  # noqa: PTH119 - not only local paths
+    if os.path.basename(root.rstrip("/")) == source and is_file(Location(fs, root)):  # noqa: PTH119 - not only local
         return Location(fs, root)
     return Location(fs, f"{root.rstrip('/')}/{source}")
+
+
+def is_file(location: Location) -> bool:
+    """Return whether an object stands there; fsspec's own ``isfile`` says no to whatever goes wrong.
+
+    Raises:
+        ConfigError: credentials are missing or wrong.
+        OSError: the storage does not say.
+    """
+    with plain_errors(location.path):
+        try:
+            return bool(location.fs.info(location.path)["type"] == "file")
+        except (FileNotFoundError, NotADirectoryError):
+            return False

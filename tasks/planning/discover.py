@@ -7,11 +7,21 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 
 from fsspec import AbstractFileSystem
 
-from storage.errors import ConfigError, RecordingError, StoreUnreachable, UnreachableAudio, UnsafeMedia
+from storage.errors import (
+    ConfigError,
+    RecordingError,
+    StorageError,
+    StoreUnreachable,
+    UnreachableAudio,
+    UnsafeMedia,
+    is_transient,
+)
+from storage.filesystems import plain_errors
 from storage.records import SourceObject
 from tasks.planning.archive import locate
 
@@ -61,7 +71,7 @@ class _Found:
             self.objects.append(SourceObject(source=source, size_bytes=size_bytes, mark=mark))
 
     def listing(self) -> Listing:
-        return Listing(sorted(self.objects), self.n_ignored, sorted(self.problems, key=str))
+        return Listing(sorted(self.objects, key=attrgetter("source")), self.n_ignored, sorted(self.problems, key=str))
 
 
 def discover(archive: str) -> Listing:
@@ -72,18 +82,19 @@ def discover(archive: str) -> Listing:
     leaves the archive is a problem.
 
     Raises:
-        ConfigError: there is no such archive, or its protocol is not installed.
-        StoreUnreachable: the archive cannot be listed at the moment.
+        ConfigError: there is no such archive, its protocol is not installed, or credentials are missing or wrong.
+        StoreUnreachable: the archive does not answer at the moment.
+        StorageError: it may not be listed.
     """
     location = locate(archive)
     try:
-        return _scan_local(location.path) if location.is_local else _scan_remote(archive, location.fs, location.path)
+        with plain_errors(archive):
+            return _scan_local(location.path) if location.is_local else _scan_remote(archive, *location)
     except FileNotFoundError as cause:
         raise _no_such_archive(archive) from cause
     except OSError as cause:
-        raise StoreUnreachable(
-            archive, f"cannot be listed ({cause})", "check the address and the permissions"
-        ) from cause
+        kind = StoreUnreachable if is_transient(cause) else StorageError
+        raise kind(archive, f"cannot be listed ({cause})", "check the address and the permissions") from cause
 
 
 def is_media(name: str) -> bool:

@@ -8,15 +8,17 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.errors import ManifestInvalid
+from storage.errors import ManifestInvalid, StoreUnreachable
+from storage.filesystems import plain_errors
 from storage.records import ChannelMode, SourceHints, SpeakerBounds
-from tasks.planning.archive import Location, locate
+from tasks.planning.archive import Location, is_file, locate
 
 DEFAULT_NAME = "manifest.csv"
 COLUMNS = frozenset(
@@ -46,11 +48,16 @@ _FORMATS = "save it as CSV with a header line, as JSON lines or as Parquet"
 
 
 def find_manifest(archive: str) -> str | None:
-    """Return the address of ``manifest.csv`` at an archive's root, or None where there is none."""
+    """Return the address of ``manifest.csv`` at an archive's root, or None where there is none.
+
+    Raises:
+        ManifestInvalid: nobody may look there.
+        StoreUnreachable: the archive does not answer at the moment.
+    """
     fs, root = locate(archive)
-    if not fs.isfile(f"{root.rstrip('/')}/{DEFAULT_NAME}"):
-        return None
-    return f"{archive.rstrip('/')}/{DEFAULT_NAME}"
+    url = f"{archive.rstrip('/')}/{DEFAULT_NAME}"
+    with _reading(url):
+        return url if is_file(Location(fs, f"{root.rstrip('/')}/{DEFAULT_NAME}")) else None
 
 
 def read_manifest(url: str) -> dict[str, SourceHints]:
@@ -62,6 +69,7 @@ def read_manifest(url: str) -> dict[str, SourceHints]:
 
     Raises:
         ManifestInvalid: the file cannot be read, or a row contradicts itself; the message names the line.
+        StoreUnreachable: its storage does not answer at the moment.
     """
     hints: dict[str, SourceHints] = {}
     unknown: set[str] = set()
@@ -83,10 +91,8 @@ def read_manifest(url: str) -> dict[str, SourceHints]:
 
 def _rows(url: str) -> Iterator[tuple[str, Row]]:
     location = locate(url)
-    try:
+    with _reading(url):
         content: bytes = location.fs.cat_file(location.path)
-    except OSError as cause:
-        raise ManifestInvalid(url, f"cannot be read ({cause})", "check the path and the permissions") from cause
     read = _reader(location)
     try:
         yield from read(content)
@@ -94,6 +100,17 @@ def _rows(url: str) -> Iterator[tuple[str, Row]]:
         raise ManifestInvalid(url, f"cannot be understood ({cause})", _FORMATS) from cause
     except _WrongShape as cause:
         raise ManifestInvalid(url, str(cause), _FORMATS) from cause
+
+
+@contextmanager
+def _reading(url: str) -> Iterator[None]:
+    try:
+        with plain_errors(url):
+            yield
+    except (ConnectionError, TimeoutError) as cause:
+        raise StoreUnreachable(url, str(cause), "run again") from cause
+    except OSError as cause:
+        raise ManifestInvalid(url, f"cannot be read ({cause})", "check the path and the permissions") from cause
 
 
 class _WrongShape(Exception):
