@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from storage.comparisons import COMPARED, compared_files
 from storage.decisions import DecisionLog, read_log
-from storage.errors import ConfigError
+from storage.errors import ConfigError, StorageError
 from storage.lake import Lake, Publication, RunRecord
 from storage.schemas import PARTS, WHOLES
 from storage.store import public_url
@@ -172,6 +172,7 @@ def open_catalog(lake_url: str, publication: Publication | None = None) -> duckd
     Raises:
         ConfigError: there is no lake at the URL.
         StoreUnreachable: the storage did not answer.
+        StorageError: a file of the publication cannot be read.
     """
     lake = Lake(lake_url)
     publication = publication or lake.latest_publication()
@@ -224,8 +225,14 @@ def _create_source(
         paths = [lake.store.fs.unstrip_protocol(path) for path in paths]
     listed = ", ".join("'" + _literal(path).replace("'", "''") + "'" for path in paths)
     rows = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
-    connection.execute(f"CREATE VIEW published.{table} AS {rows}")
-    present = connection.execute(f"DESCRIBE published.{table}").fetchall()
+    try:
+        connection.execute(f"CREATE VIEW published.{table} AS {rows}")
+        present = connection.execute(f"DESCRIBE published.{table}").fetchall()
+    except duckdb.Error as cause:  # it reads a footer, and passes on what the storage's library raises
+        problem = f"cannot be read ({str(cause).splitlines()[0]})"
+        raise StorageError(
+            f"{public_url(lake.url)}/published/{table}", problem, "check the storage, then try again"
+        ) from cause
     if not {column for column, *_ in present}.issuperset(schema.names):
         _create_table(connection, f"all_of_{table}", schema.empty_table())
         rows += f" UNION ALL BY NAME SELECT * FROM published.all_of_{table}"
