@@ -1,5 +1,6 @@
 # Needs Python 3.11 to 3.13 and make; everything else is installed into .venv.
 PYTHON ?= python3
+TEST_WORKERS ?= 2
 BIN := .venv/bin
 UV := $(BIN)/python -m uv pip
 
@@ -14,7 +15,7 @@ demo: .venv/demo ## Run the main job on samples/ and show what comes of it
 
 test: .venv/all ## Install everything, check the code and pass every test
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
 check: lint types imports ## Style, types and the direction of imports
 
@@ -30,8 +31,8 @@ imports: .venv/all
 
 bench: .venv/all ## Measure accuracy and speed into bench/, best on a quiet machine; most of an hour
 	mkdir -p bench
-	for name in "accuracy samples" "false_flags samples" "identity samples" word_confidence attribution linking rerun export opinions decode workers \
-			engines orchestration memory; do \
+	for name in "accuracy samples" "false_flags samples" "identity samples" word_confidence attribution linking rerun maintain export opinions decode workers \
+			engines orchestration memory media_faults; do \
 		$(BIN)/python -m benchmarks.$$name --json bench/$${name%% *}.json || exit 1; done
 
 lock: .venv/uv ## Renew requirements.lock after a change of dependencies

@@ -20,7 +20,7 @@ from tasks.threads import limit_threads
 
 ONE_THREAD: dict[str, str] = dict(os.environ)
 limit_threads(1, ONE_THREAD)
-_PATIENCE_S = 120
+_PATIENCE_S = 600
 
 
 class Spent(NamedTuple):
@@ -84,28 +84,46 @@ def make_spec(archive: Path, lake: Path, profile: str, **settings: object) -> Ru
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
-    """Start a Prefect server that keeps everything in a folder; yield its API's address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    environment = {**ONE_THREAD, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def prefect_server(home: Path, database_url: str | None = None) -> Iterator[str]:
+    """Start a Prefect server that keeps everything in a folder, or in another database; yield its API's address."""
+    port = free_port()
+    url, server = f"http://127.0.0.1:{port}/api", start_prefect_server(home, port, database_url)
     try:
-        url = f"http://127.0.0.1:{port}/api"
-        _wait_for(f"{url}/health", server)
+        wait_for_server(url, server)
         yield url
     finally:
         server.terminate()
         server.wait(_PATIENCE_S)
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start_prefect_server(home: Path, port: int, database_url: str | None = None) -> subprocess.Popen[bytes]:
+    """Start a Prefect server, which takes a while until it answers; with SQLite where no database is given."""
+    environment = {**ONE_THREAD, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    if database_url:
+        environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database_url
+    start = ["server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    command = [sys.executable, "-m", "prefect", *start]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for_server(url: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers under its API's address.
+
+    Raises:
+        SystemExit: it ended, or took too long.
+    """
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=5):
+            with urllib.request.urlopen(f"{url}/health", timeout=5):
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.25)

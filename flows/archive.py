@@ -14,17 +14,19 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.job import ShardFuture, Tell, run_job
+from flows import forms, pausing
+from flows.job import Suspended, run_job
+from flows.runners import open_runner
 from flows.settings import build_spec, load_settings
+from flows.turns import lake_turn
 from storage.errors import ShardsLost
 from tasks import steps
-from tasks.planning.plan import RunPlan, plan_run, read_plan
-from tasks.reading.summary import RunSummary, archive_name, artifact_key, headline, plan_line, shard_title
-from tasks.workers import hear_our_loggers, open_workers
+from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.plan_apart import plan_apart
+from tasks.reading.summary import RunSummary, archive_name, artifact_key, headline, plan_line
+from tasks.workers import hear_our_loggers
 
 log = logging.getLogger(__name__)
-
-_LONG_RUN_SHARDS = 4
 
 
 def _flow_run_name() -> str:
@@ -40,64 +42,68 @@ def _flow_run_name() -> str:
     validate_parameters=True,
 )
 def transcribe_archive(  # noqa: PLR0913, PLR0917 - each is a field of the form in Prefect's UI
-    archive: str,
-    lake: str,
-    profile: str | None = None,
-    manifest: str | None = None,
-    collection: str | None = None,
-    language: str | None = None,
-    workers: int | None = None,
-    config: str | None = None,
-    retry_failed: bool = False,
-    run_id: str | None = None,
+    archive: forms.ArchiveAddress,
+    lake: forms.LakeAddress,
+    profile: forms.Profile = None,
+    manifest: forms.ManifestAddress = None,
+    collection: forms.Collection = None,
+    language: forms.Language = None,
+    workers: forms.Workers = None,
+    runner: forms.RunnerName = None,
+    pool: forms.PoolName = None,
+    dask_address: forms.DaskAddress = None,
+    config: forms.SettingsFile = None,
+    retry_failed: forms.RetryFailed = False,
+    run_id: forms.PlannedRunId = None,
 ) -> RunSummary:
     """Turn an archive of recordings into diarized transcripts with the same speakers everywhere.
 
-    Args:
-        archive: Folder or fsspec URL with the recordings.
-        lake: Folder or fsspec URL of the result; made if it is not there, continued if it is.
-        profile: Named choice of engines; ``auto`` takes the best that can run here.
-        manifest: File with hints on the recordings (CSV, JSONL, Parquet); found by itself at the archive's root.
-        collection: What recordings belong to that the manifest says nothing of.
-        language: ISO 639-1 code of recordings that the manifest says nothing of.
-        workers: Worker processes; all usable processors by default.
-        config: TOML file with settings.
-        retry_failed: Also try again what failed for good before.
-        run_id: A run whose plan is in the lake already; the other parameters but the lake are not read then.
+    Where another run works on the lake, it waits. What each parameter means, its form says (``flows.forms``).
 
     Raises:
-        ConfigError: archive, manifest, lake, settings or an engine cannot be used.
+        ConfigError: archive, manifest, lake, settings, an engine or the runner cannot be used.
         ShardsLost: some shards stayed undone; everything else is published.
     """
     hear_our_loggers()
-    if run_id:
-        plan = read_plan(lake, run_id)
-    else:
-        settings = load_settings(config, profile=profile, language=language, workers=workers)
-        plan = plan_run(
-            build_spec(settings, archive, lake, manifest=manifest, collection=collection, retry_failed=retry_failed)
-        )
-    return _carry_out(plan)
+    with lake_turn(lake) as has_waited:
+        if run_id:
+            plan = read_plan(lake, run_id)
+            if has_waited:
+                plan = plan_apart(plan.spec)  # what the other run did need not be done
+        else:
+            settings = load_settings(
+                config,
+                profile=profile,
+                language=language,
+                workers=workers,
+                runner=runner,
+                pool=pool,
+                dask_address=dask_address,
+            )
+            plan = plan_apart(
+                build_spec(settings, archive, lake, manifest=manifest, collection=collection, retry_failed=retry_failed)
+            )
+        try:
+            return _carry_out(plan)
+        except Suspended:
+            pausing.leave()
 
 
 def _carry_out(plan: RunPlan) -> RunSummary:
     spec, name, key = plan.spec, archive_name(plan.spec.archive), artifact_key(plan.spec.archive)
     log.info("%s", plan_line(plan))
-
-    def submit(index: int) -> ShardFuture:
-        title = shard_title(name, index, plan)
-        return steps.transcribe_shard.submit(spec.lake, spec.run_id, index, title)
-
-    with open_workers(spec.workers, spec.threads):
-        summary = run_job(plan, submit=submit, link=steps.link, publish=steps.publish, tell=_progress(plan, key, name))
-    steps.show(summary, spec.lake, key)
+    with open_runner(plan) as take:
+        summary = run_job(
+            plan,
+            take=take,
+            link=steps.link,
+            publish=steps.publish,
+            show=steps.nothing_to_show if plan.is_current else steps.progress_of(key, name),
+            runner=spec.runner,
+        )
+    with steps.going_on_without_server("show what came of the run"):
+        steps.show(summary, spec.lake, key)
     log.info("%s", headline(summary))
     if summary.lost:
         raise ShardsLost(name, "; ".join(summary.lost), "run again to continue")
     return summary
-
-
-def _progress(plan: RunPlan, key: str, name: str) -> Tell:
-    if len(plan.shards) < _LONG_RUN_SHARDS:
-        return lambda n_done, n: log.info("%d of %d shards done", n_done, n)
-    return steps.progress_bar(key, f"Shards of {name} that are done")

@@ -13,15 +13,18 @@ from flows.cli_coverage import show_coverage
 from flows.cli_demo import demo
 from flows.cli_engines import doctor, engines
 from flows.cli_evaluate import evaluate
+from flows.cli_maintain import maintain
 from flows.cli_options import JsonFlag, RunOptions, plan_with
 from flows.cli_output import print_json, print_pairs, print_rows, say, wants_json
 from flows.cli_query import export, sql
 from flows.cli_recipes import compare, recipes
+from flows.cli_search import search
 from flows.cli_speakers import speakers
 from storage.errors import ConfigError, VoxlakeError
 
 _DONE, _SOME_FAILED, _USAGE, _CONFIGURATION, _INTERRUPTED = 0, 1, 2, 3, 130
 _DEFAULT_OPTIONS = RunOptions()
+_RUN_COLUMNS = ("run_id", "profile", "status", "shards", "audio_min", "audio_left_min", "wall_s", "failed")
 
 app = App(
     name="voxlake",
@@ -123,11 +126,11 @@ def status(
     else:
         print_pairs(found["counts"])
         print_rows(found["failures"], ("source", "stage", "error", "message"), title="failures")
-        print_rows(found["runs"], ("run_id", "profile", "audio_min", "wall_s", "state"), title="latest runs")
+        print_rows(found["runs"], _RUN_COLUMNS, title="latest runs")
     return _SOME_FAILED if found["failures"] else _DONE
 
 
-for _command in (sql, export, evaluate, recipes, compare, speakers, engines, doctor, demo):
+for _command in (sql, search, export, evaluate, recipes, compare, speakers, maintain, engines, doctor, demo):
     app.command(_command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -32,6 +32,12 @@ class RunOptions:
     """ISO 639-1 code of recordings that the manifest says nothing of."""
     workers: int | None = None
     """Worker processes; by default one for each usable processor, or for each GPU."""
+    runner: Literal["processes", "pool", "dask"] | None = None
+    """Who takes shards: `processes` of this machine, workers of a Prefect work `pool`, or a `dask` cluster."""
+    pool: str | None = None
+    """Work pool, with `--runner pool`; by default `gpu` where the profile wants one, else `cpu`."""
+    dask_address: str | None = None
+    """Scheduler, with `--runner dask`, as `tcp://10.0.0.5:8786`; by default a cluster on this machine."""
     config: str | None = None
     """TOML file with settings; ./voxlake.toml by default."""
     assigned: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = ()
@@ -51,6 +57,9 @@ def plan_with(options: RunOptions, archive: str, lake: str) -> RunPlan:
         profile=options.profile,
         language=options.language,
         workers=options.workers,
+        runner=options.runner,
+        pool=options.pool,
+        dask_address=options.dask_address,
     )
     return plan_here(
         settings,

@@ -58,10 +58,11 @@ def export(
         without_flags: Leave out utterances with any of these flags, separated by commas, such as `loop,fast`.
     """
     from tasks.reading.export import export_lake
+    from tasks.wording import counted
 
     flags = [flag.strip() for flag in without_flags.split(",") if flag.strip()]
     report = export_lake(lake, out, format_name, recording_filter(chosen, lake), without_flags=flags)
-    say(f"{report.n_recordings} files written to {report.out}")
+    say(f"{counted(report.n_recordings, 'file')} written to {report.out}")
     if flags:
-        say(f"{report.n_left_out} utterances left out for their flags")
+        say(f"{counted(report.n_left_out, 'utterance')} left out for their flags")
     return 0

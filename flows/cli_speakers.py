@@ -186,14 +186,15 @@ def forget(
     from dataclasses import asdict
 
     from tasks.people.forget import forget_speaker
+    from tasks.wording import counted
 
     ask(f"Forget {speaker}? Fingerprints and name are removed for good.", is_sure=yes, flag="--yes")
 
     forgotten = forget_speaker(lake, speaker)
     erased = forgotten.erased
     say(
-        f"removed {erased.n_fingerprints} fingerprints in {erased.n_files} files, "
-        f"{erased.n_names} names, {erased.n_enrolments} enrolments"
+        f"removed {counted(erased.n_fingerprints, 'fingerprint')} in {counted(erased.n_files, 'file')}, "
+        f"{counted(erased.n_names, 'name')}, {counted(erased.n_enrolments, 'enrolment')}"
     )
     for other in forgotten.namesakes:
         say(f"{other} has the same name and is still there")
@@ -264,6 +265,7 @@ def _relink(lake: str, decision: Decision) -> dict[str, Any]:
     from flows.local import relink
     from storage.errors import VoxlakeError
     from tasks.people.lists import decision_rows
+    from tasks.wording import counted
 
     try:
         relink(lake)
@@ -274,5 +276,5 @@ def _relink(lake: str, decision: Decision) -> dict[str, Any]:
     if row["set_aside"]:
         say(f"it does not count: {row['set_aside']}")
     if row["n_lost"]:
-        say(f"{row['n_lost']} voices that it is about are not heard any more where they were")
+        say(f"not heard any more where they were: {counted(row['n_lost'], 'voice')} that it is about")
     return {"n_lost": row["n_lost"], "set_aside": row["set_aside"]}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows import forms
 from storage.errors import LimitsBroken
 from storage.store import public_url
 from tasks import steps
-from tasks.evaluation.evaluate import SpeakerNames
 from tasks.evaluation.gate import GateReport, Limits
 from tasks.workers import hear_our_loggers
 
@@ -20,20 +20,13 @@ _NO_LIMITS = Limits()
 
 @flow(name="evaluate_lake", flow_run_name="evaluate {lake}", persist_result=False)
 def evaluate_lake(
-    lake: str,
-    references: str,
-    uem: str | None = None,
-    names: SpeakerNames = "shared",
-    limits: Limits = _NO_LIMITS,
+    lake: forms.LakeAddress,
+    references: forms.References,
+    uem: forms.ScoredRegions = None,
+    names: forms.NamesInReferences = "shared",
+    limits: forms.KeptLimits = _NO_LIMITS,
 ) -> GateReport:
     """Score a lake by references and leave the figures as artifacts.
-
-    Args:
-        lake: Folder or fsspec URL of the lake.
-        references: File or folder with RTTM, STM, SegLST or CTM, named like the recordings.
-        uem: UEM file that says what of the recordings is scored; all of them by default.
-        names: Whether a speaker's name in the references is one person everywhere, or only within a recording.
-        limits: What must be kept.
 
     Raises:
         ConfigError: a scorer is missing, there is no lake, or a reference cannot be read or is about nothing there.

@@ -6,18 +6,24 @@ import logging
 import platform
 import queue
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import Any, NamedTuple, Protocol
 
 from storage.errors import ConfigError, PublicationRaced, StoreUnreachable, VoxlakeError
-from storage.lake import Lake, RunRecord
+from storage.lake import Lake
+from storage.runs import RunRecord
 from storage.store import public_url
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan, write_plan
 from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
 from tasks.publishing.publish import PublishReport
-from tasks.reading.summary import RunSummary, standing_failures
+from tasks.reading.archive_view import added_audio_ms, archive_view
+from tasks.reading.changes import changes_between
+from tasks.reading.summary import RunSummary
+from tasks.reading.telling import link_line, publish_line
+from tasks.reading.watch import RunWatch, Show
 from tasks.stages.run_shard import ShardReport
 
 log = logging.getLogger(__name__)
@@ -27,6 +33,10 @@ _PACKAGES = (
     "voxlake", "prefect", "duckdb", "pyarrow", "numpy", "av", "torch", "faster-whisper", "pocketsphinx",
     "resemblyzer", "nemo_toolkit", "pyannote.audio",
 )  # fmt: skip
+
+
+class Suspended(Exception):
+    """Somebody wants the run to end here and to be continued later."""
 
 
 class ShardFuture(Protocol):
@@ -55,59 +65,92 @@ class Reduced(NamedTuple):
     publish: PublishReport
 
 
+Tell = Callable[[int, ShardReport, tuple[str, ...]], None]
+"""Told after each shard: how many have ended, the sum of what came of them, and why some are lost."""
+Take = Callable[[Tell], ShardsTaken]
 Link = Callable[[str, str], LinkReport]
 Publish = Callable[[str, str, LinkReport], PublishReport]
-Tell = Callable[[int, int], None]
-"""Told how many of how many shards are done."""
 
 
-def run_job(
-    plan: RunPlan, *, submit: Callable[[int], ShardFuture], link: Link, publish: Publish, tell: Tell
-) -> RunSummary:
+def run_job(plan: RunPlan, *, take: Take, link: Link, publish: Publish, show: Show, runner: str) -> RunSummary:
     """Do what the plan says; with nothing to do, only record that somebody asked.
+
+    Args:
+        plan: What to do.
+        take: Has the shards taken, and tells how it goes.
+        link: Finds speakers.
+        publish: Makes the tables.
+        show: Shows somebody how far the run is, while it goes.
+        runner: Who takes the shards, for the record.
 
     Raises:
         ConfigError: an engine cannot be loaded.
         StorageError: the lake cannot be read or written.
     """
-    begin(plan)
-    if plan.is_current:
-        return finish(plan, ShardsTaken(ShardReport(), ()), None)
-    taken = take_shards(plan, submit, tell)
-    reduced = reduce_lake(plan.spec.lake, plan.spec.run_id, link, publish)
-    return finish(plan, taken, reduced)
-
-
-def begin(plan: RunPlan) -> None:
-    """Write the plan for the workers and a record of the run that just began."""
     if not plan.is_current:
         write_plan(plan)
-    Lake(plan.spec.lake).write_run(_record(plan.spec))
+    record = _first_record(plan.spec, runner)
+    with RunWatch(plan, record, show) as watch:
+        taken, reduced = ShardsTaken(ShardReport(), ()), None
+        if not plan.is_current:
+            taken = take(watch.tell)
+            watch.reduce_begins()
+            reduced = reduce_lake(plan.spec.lake, plan.spec.run_id, link, publish)
+        summary = summarise(plan, taken, reduced)
+        watch.end(_last_record(record, summary))
+    return summary
 
 
 def take_shards(plan: RunPlan, submit: Callable[[int], ShardFuture], tell: Tell) -> ShardsTaken:
-    """Keep as many shards in flight as there are workers; a shard that is lost does not stop the others."""
+    """Keep as many shards in flight as there are workers; a shard that is lost does not stop the others.
+
+    Raises:
+        ConfigError: an engine cannot be loaded.
+        Suspended: ``submit`` said so; what was in flight is done.
+    """
     finished: queue.SimpleQueue[tuple[int, ShardFuture]] = queue.SimpleQueue()
     waiting = iter(range(len(plan.shards)))
-    running = sum(_start_next(waiting, submit, finished) for _ in range(plan.spec.workers))
-    work, lost, broken, n_done = ShardReport(), [], None, 0
-    while running:
+    work, lost, n_done = ShardReport(), [], 0
+    broken: ConfigError | Suspended | None = None
+
+    def start_next() -> int:
+        nonlocal broken
+        try:
+            return 0 if broken else _start_next(waiting, submit, finished)
+        except Suspended as suspended:
+            broken = suspended
+            return 0
+
+    n_running = sum(start_next() for _ in range(plan.spec.workers))
+    while n_running:
         index, future = finished.get()
-        running -= 1
+        n_running -= 1
         try:
             work += future.result()
         except ConfigError as error:
             broken = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the other shards go on
-            lost.append(f"shard {index + 1} of {len(plan.shards)}: {_in_words(error)}")
-            log.error("%s", "\n".join([lost[-1], *_traceback(error)]))  # noqa: TRY400 - ours would say nothing
-        if broken is None:
-            running += _start_next(waiting, submit, finished)
+            lost.append(tell_lost(plan, index, in_words(error)))
+        n_running += start_next()
         n_done += 1
-        tell(n_done, len(plan.shards))
+        tell(n_done, work, tuple(lost))
     if broken:
         raise broken
     return ShardsTaken(work, tuple(lost))
+
+
+def tell_lost(plan: RunPlan, index: int, problem: str) -> str:
+    """Log that a shard is lost; return the line about it, without what follows its first."""
+    line = f"shard {index + 1} of {len(plan.shards)}: {problem}"
+    log.error("%s", line)
+    return line.partition("\n")[0]
+
+
+def in_words(error: Exception) -> str:
+    """Return what went wrong, and where the worker met it if nobody foresaw that."""
+    if isinstance(error, VoxlakeError):
+        return str(error)
+    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
 
 
 def reduce_lake(lake: str, run_id: str, link: Link, publish: Publish) -> Reduced:
@@ -118,23 +161,35 @@ def reduce_lake(lake: str, run_id: str, link: Link, publish: Publish) -> Reduced
         StoreUnreachable: the storage was gone every time.
     """
     for _ in range(_MOST_RACES - 1):
-        linked = link(lake, run_id)
         try:
-            return Reduced(linked, publish(lake, run_id, linked))
+            return _reduce_once(lake, run_id, link, publish)
         except (PublicationRaced, StoreUnreachable) as passing:
             log.warning("%s", passing)
+    return _reduce_once(lake, run_id, link, publish)
+
+
+def _reduce_once(lake: str, run_id: str, link: Link, publish: Publish) -> Reduced:
+    log.info("linking speakers")
     linked = link(lake, run_id)
-    return Reduced(linked, publish(lake, run_id, linked))
+    log.info("%s; publishing", link_line(linked))
+    published = publish(lake, run_id, linked)
+    log.info("%s", publish_line(published))
+    return Reduced(linked, published)
 
 
-def finish(plan: RunPlan, taken: ShardsTaken, reduced: Reduced | None) -> RunSummary:
-    """Complete the run's record and return what there is to say."""
-    spec, ended_at = plan.spec, datetime.now(UTC)
-    sources = [listed.obj.source for listed in plan.listed]
-    failures = standing_failures(spec.lake, archive_key(spec), sources)
-    summary = RunSummary(
+def summarise(plan: RunPlan, taken: ShardsTaken, reduced: Reduced | None) -> RunSummary:
+    """Return what there is to say of a run that is over."""
+    spec, lake = plan.spec, Lake(plan.spec.lake)
+    archive, sources = archive_key(spec), [listed.obj.source for listed in plan.listed]
+    ours = lake.publication(reduced.publish.number) if reduced else lake.latest_publication()
+    now, changes = archive_view(lake, ours, archive, sources), None
+    if reduced:
+        previous = lake.publication(reduced.publish.number - 1)
+        added_ms, before = added_audio_ms(lake, previous, ours), archive_view(lake, previous, archive)
+        changes = changes_between(before, now, added_ms, reduced.link, reduced.publish)
+    return RunSummary(
         run_id=spec.run_id,
-        archive=archive_key(spec),
+        archive=archive,
         lake=public_url(spec.lake),
         profile=spec.profile,
         is_current=plan.is_current,
@@ -145,11 +200,10 @@ def finish(plan: RunPlan, taken: ShardsTaken, reduced: Reduced | None) -> RunSum
         work=taken.work,
         link=reduced.link if reduced else None,
         publish=reduced.publish if reduced else None,
-        failed=tuple(sorted({row["source"] for row in failures})),
-        wall_ms=round((ended_at - spec.started_at).total_seconds() * 1000),
+        failures=tuple(row for row in now.failures if row["source"] in now.present),
+        changes=changes,
+        wall_ms=round((datetime.now(UTC) - spec.started_at).total_seconds() * 1000),
     )
-    Lake(spec.lake).write_run(_record(spec, ended_at, summary))
-    return summary
 
 
 def keep_link(lake_url: str, run_id: str, report: LinkReport) -> None:
@@ -186,17 +240,32 @@ def _start_next(
     return 1
 
 
-def _record(spec: RunSpec, ended_at: datetime | None = None, summary: RunSummary | None = None) -> RunRecord:
+def _first_record(spec: RunSpec, runner: str) -> RunRecord:
     return RunRecord(
         run_id=spec.run_id,
         started_at=spec.started_at,
-        ended_at=ended_at,
         profile=spec.profile,
         settings=_public_settings(spec),
         versions=installed_versions(),
-        counts=summary.counts() if summary else {},
-        audio_ms=summary.work.audio_ms if summary else 0,
-        wall_ms=summary.wall_ms if summary else 0,
+        runner=runner,
+    )
+
+
+def _last_record(record: RunRecord, summary: RunSummary) -> RunRecord:
+    return replace(
+        record,
+        ended_at=record.started_at + timedelta(milliseconds=summary.wall_ms),
+        outcome="failed" if summary.lost else "done",
+        error="; ".join(summary.lost) or None,
+        counts=summary.counts(),
+        audio_ms=summary.work.audio_ms,
+        wall_ms=summary.wall_ms,
+        n_shards=summary.n_shards,
+        n_shards_done=summary.n_shards - len(summary.lost),
+        stage_ms=summary.work.stage_ms,
+        n_failures=summary.work.n_failures,
+        publication=summary.publish.number if summary.publish else None,
+        changes=summary.changes.counts() if summary.changes else {},
     )
 
 
@@ -216,12 +285,3 @@ def installed_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _in_words(error: Exception) -> str:
-    return str(error) if isinstance(error, VoxlakeError) else f"{type(error).__name__}: {error}"
-
-
-def _traceback(error: Exception) -> list[str]:
-    """Return where the worker met an error that nobody foresaw."""
-    return [] if isinstance(error, VoxlakeError) else getattr(error, "__notes__", [])

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.forms import LakeAddress, LatestRunId
 from flows.job import kept_link, reduce_lake
+from flows.turns import lake_turn
 from tasks import steps
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import latest_run_id
@@ -17,20 +19,16 @@ from tasks.workers import hear_our_loggers
 
 
 @flow(name="publish_lake", flow_run_name="publish {lake}", persist_result=False)
-def publish_lake(lake: str, run_id: str | None = None) -> PublishReport:
-    """Publish a lake.
-
-    Args:
-        lake: Folder or fsspec URL of the lake.
-        run_id: Run whose plan and options count; the latest by default.
+def publish_lake(lake: LakeAddress, run_id: LatestRunId = None) -> PublishReport:
+    """Publish a lake; where another run works on it, wait.
 
     Raises:
         ConfigError: no run has planned anything there.
         StorageError: the lake cannot be read or written.
     """
     hear_our_loggers()
-    run_id = run_id or latest_run_id(lake)
-    return reduce_lake(lake, run_id, _link_unless_kept, steps.publish).publish
+    with lake_turn(lake):
+        return reduce_lake(lake, run_id or latest_run_id(lake), _link_unless_kept, steps.publish).publish
 
 
 def _link_unless_kept(lake: str, run_id: str) -> LinkReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from flows.cli_output import say
@@ -21,11 +22,11 @@ def plan_here(settings: Settings, archive: str, lake: str, **chosen: Any) -> Run
     """
     from flows.profiles import resolve_profile
     from flows.settings import build_spec
-    from tasks.planning.plan import plan_run
+    from tasks.planning.plan_apart import plan_apart
     from tasks.reading.summary import plan_line
 
     say(resolve_profile(settings.profile).reason)
-    plan = plan_run(build_spec(settings, archive, lake, **chosen))
+    plan = plan_apart(build_spec(settings, archive, lake, **chosen))
     say(plan_line(plan))
     return plan
 
@@ -37,6 +38,7 @@ def launch(plan: RunPlan, *, is_local: bool) -> RunSummary:
         ConfigError: an engine cannot be loaded.
         StorageError: the lake cannot be read or written.
         ShardsLost: some shards stayed undone, and Prefect knows.
+        VoxlakeError: the Prefect server went away.
     """
     from flows.local import run_planned
     from tasks.workers import hear_our_loggers
@@ -50,6 +52,10 @@ def launch(plan: RunPlan, *, is_local: bool) -> RunSummary:
 
 def _through_prefect(plan: RunPlan) -> RunSummary:
     """Call the flow; workers load their engines while Prefect starts."""
+    from flows.profiles import uses_gpu
+    from flows.temporary_server import some_server
+    from flows.turns import gpu_turn
+    from storage.errors import VoxlakeError
     from storage.store import public_url
     from tasks.planning.plan import engines_needed, write_plan
     from tasks.stages.engine_set import load_engines
@@ -57,11 +63,18 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
 
     spec = plan.spec
     write_plan(plan)
-    with open_workers(spec.workers, spec.threads) as workers:
-        workers.warm_up(load_engines, spec, engines_needed(plan.shards))
-        from flows.archive import transcribe_archive
+    with open_workers(spec.workers, spec.threads, gpu_turn if uses_gpu(spec) else nullcontext) as workers:
+        if spec.runner == "processes":
+            workers.warm_up(load_engines, spec, engines_needed(plan.shards))
+        with some_server():
+            from flows.archive import transcribe_archive
+            from tasks.steps import SERVER_GONE
 
-        return transcribe_archive(public_url(spec.archive), spec.lake, run_id=spec.run_id)
+            try:
+                return transcribe_archive(public_url(spec.archive), spec.lake, run_id=spec.run_id)
+            except SERVER_GONE as cause:
+                told = "what is done is in the lake; run again to do the rest, if there is any"
+                raise VoxlakeError("Prefect server", f"went away ({cause})", told) from cause
 
 
 def _log_to_stderr() -> None:

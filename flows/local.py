@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 
-from flows.job import Reduced, reduce_lake, run_job
+from flows.job import Reduced, reduce_lake, run_job, take_shards
+from tasks.about import about, shard_name
 from tasks.linking.lake import LinkReport, link_lake
-from tasks.planning.plan import RunPlan, latest_run_id, plan_run
+from tasks.planning.limits import limit_s
+from tasks.planning.plan import RunPlan, latest_run_id
+from tasks.planning.plan_apart import plan_apart
 from tasks.planning.spec import RunSpec
 from tasks.publishing.publish import publish_lake
 from tasks.reading.summary import RunSummary
@@ -17,8 +19,6 @@ from tasks.retries import call_patiently
 from tasks.stages.run_shard import ShardReport
 from tasks.stages.take_shard import take_shard
 from tasks.workers import open_workers
-
-log = logging.getLogger(__name__)
 
 
 def run_local(spec: RunSpec) -> RunSummary:
@@ -28,7 +28,7 @@ def run_local(spec: RunSpec) -> RunSummary:
         ConfigError: archive, manifest, lake or an engine cannot be used.
         StorageError: the lake cannot be read or written.
     """
-    return run_planned(plan_run(spec))
+    return run_planned(plan_apart(spec))
 
 
 def run_planned(plan: RunPlan) -> RunSummary:
@@ -37,15 +37,18 @@ def run_planned(plan: RunPlan) -> RunSummary:
     with ThreadPoolExecutor(spec.workers) as threads, open_workers(spec.workers, spec.threads):
 
         def submit(index: int) -> Future[ShardReport]:
-            call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index)
-            return threads.submit(copy_context().run, call)
+            most_s = limit_s(spec, plan.shards[index].recordings)
+            with about(shard_name(index)):
+                call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index, most_s)
+                return threads.submit(copy_context().run, call)
 
         return run_job(
             plan,
-            submit=submit,
+            take=lambda tell: take_shards(plan, submit, tell),
             link=_link_patiently,
             publish=publish_lake,
-            tell=lambda n_done, n: log.info("%d of %d shards done", n_done, n),
+            show=lambda _progress: None,
+            runner="local",
         )
 
 

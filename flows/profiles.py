@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from storage.errors import ConfigError
 from tasks.engines import registry
-from tasks.engines.devices import n_cuda_devices
+from tasks.engines.devices import n_cuda_devices, pick_device
 from tasks.engines.registry import KINDS, EngineKind
-from tasks.planning.spec import EngineChoice
+from tasks.planning.spec import EngineChoice, RunSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,12 @@ def resolve_profile(name: str) -> Resolved:
             return Resolved(profile, f"profile {name}: {profile.summary}")
     offered = ", ".join(["auto", *(profile.name for profile in PROFILES if not profile.is_hidden)])
     raise ConfigError(f"profile {name!r}", "there is no such profile", f"choose one of {offered}")
+
+
+def uses_gpu(spec: RunSpec) -> bool:
+    """Return whether the engines of a run keep a GPU of this machine busy."""
+    wants = any(profile.wants_gpu for profile in PROFILES if profile.name == spec.profile)
+    return wants and bool(n_cuda_devices()) and pick_device(spec.device).startswith("cuda")
 
 
 def missing_engines(profile: Profile) -> list[ConfigError]:

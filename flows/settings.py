@@ -12,7 +12,13 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from flows.profiles import Profile, resolve_profile
 from storage.errors import ConfigError
@@ -26,12 +32,14 @@ from tasks.engines.devices import n_cuda_devices, pick_device
 from tasks.engines.registry import KINDS, EngineKind
 from tasks.linking.local import LocalLinkOptions
 from tasks.linking.speakers import LinkOptions
-from tasks.planning.spec import EngineChoice, RunSpec
+from tasks.planning.spec import EngineChoice, Runner, RunSpec
 from tasks.stages.second_try import SecondTryOptions
 from tasks.threads import usable_cpus
 
 _DEFAULT_FILE = "voxlake.toml"
 _FILE_VARIABLE = "VOXLAKE_CONFIG"
+_MOST = 1024
+"""Workers, or threads of each, that one machine may be told to use."""
 _PACE = ("workers", "batch_minutes", "commit_minutes")
 
 
@@ -85,11 +93,17 @@ class Settings(BaseSettings):
     utterances: Annotated[CutOptions, _known_only(CutOptions)] = CutOptions()
     local_linking: Annotated[LocalLinkOptions, _known_only(LocalLinkOptions)] = LocalLinkOptions()
     linking: Annotated[LinkOptions, _known_only(LinkOptions)] = LinkOptions()
-    workers: int | None = Field(default=None, ge=1)
-    threads: int = Field(default=1, ge=1)
-    shard_minutes: float | None = Field(default=None, gt=0)
-    batch_minutes: float | None = Field(default=None, gt=0)
-    commit_minutes: float | None = Field(default=None, gt=0)
+    workers: int | None = Field(default=None, ge=1, le=_MOST)
+    threads: int = Field(default=1, ge=1, le=_MOST)
+    shard_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    batch_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    commit_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    runner: Runner = "processes"
+    pool: str | None = None
+    dask_address: str | None = None
+    claim_seconds: float = Field(default=120.0, gt=0, allow_inf_nan=False)
+    timeout_factor: float | None = Field(default=20.0, gt=0, allow_inf_nan=False)
+    timeout_minutes: float = Field(default=10.0, ge=0, allow_inf_nan=False)
 
     @classmethod
     def settings_customise_sources(
@@ -140,7 +154,7 @@ def build_spec(
     profile = resolve_profile(settings.profile).profile
     chosen = chosen_engines(settings, profile)
     same = {field.name for field in dataclasses.fields(RunSpec)} & set(Settings.model_fields)
-    same -= {*KINDS, "profile", *_PACE}
+    same -= {*KINDS, "profile", "pool", *_PACE}
     now = datetime.now(UTC)
     started_at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as exact as the lake's tables
     return RunSpec(
@@ -152,6 +166,7 @@ def build_spec(
         manifest=manifest,
         collection=collection,
         retry_failed=retry_failed,
+        pool=_pool(settings, profile),
         **_pace(settings, profile),
         detector=chosen["detector"],
         transcriber=chosen["transcriber"],
@@ -176,6 +191,13 @@ def _pace(settings: Settings, profile: Profile) -> dict[str, Any]:
     is_on_gpu = profile.wants_gpu and pick_device(settings.device).startswith("cuda")
     usual = (max(1, n_cuda_devices()), 60.0, 120.0) if is_on_gpu else (usable_cpus(), 10.0, 20.0)
     return {name: getattr(settings, name) or value for name, value in zip(_PACE, usual, strict=True)}
+
+
+def _pool(settings: Settings, profile: Profile) -> str | None:
+    """Return the work pool that takes shards: as set, else the one of the processors that the profile wants."""
+    if settings.runner != "pool":
+        return None
+    return settings.pool or ("gpu" if profile.wants_gpu else "cpu")
 
 
 def _refuse_credentials(url: str) -> None:
@@ -215,8 +237,13 @@ def _config_path(config: str | None) -> Path | None:
 def _checked(make: Callable[[], Settings], subject: str) -> Settings:
     try:
         return make()
-    except tomllib.TOMLDecodeError as cause:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as cause:
         raise ConfigError(subject, f"is not TOML: {cause}", "correct it") from cause
+    except OSError as cause:
+        raise ConfigError(subject, f"cannot be read ({cause.strerror})", "allow reading it") from cause
+    except SettingsError as cause:
+        problem = f"{cause}: {cause.__cause__}" if cause.__cause__ else str(cause)
+        raise ConfigError("settings", problem, "write what has fields of its own as JSON") from cause
     except ValidationError as cause:
         problems = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in cause.errors()]
         raise ConfigError("settings", "; ".join(problems), "see docs/settings.md for every setting") from cause

@@ -6,29 +6,35 @@ like: nobody sees new speakers before they are published.
 
 from __future__ import annotations
 
+import logging
+
 from prefect import flow
 
+from flows.forms import LakeAddress, LatestRunId
 from flows.job import keep_link
+from flows.turns import lake_turn
 from tasks import steps
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import latest_run_id
+from tasks.reading.telling import link_line
 from tasks.workers import hear_our_loggers
+
+log = logging.getLogger(__name__)
 
 
 @flow(name="link_speakers", flow_run_name="link {lake}", persist_result=False)
-def link_speakers(lake: str, run_id: str | None = None) -> LinkReport:
-    """Link all fingerprints of a lake into speakers.
-
-    Args:
-        lake: Folder or fsspec URL of the lake.
-        run_id: Run whose plan and thresholds count; the latest by default.
+def link_speakers(lake: LakeAddress, run_id: LatestRunId = None) -> LinkReport:
+    """Link all fingerprints of a lake into speakers; where another run works on it, wait.
 
     Raises:
         ConfigError: no run has planned anything there.
         StorageError: the lake cannot be read or written.
     """
     hear_our_loggers()
-    run_id = run_id or latest_run_id(lake)
-    report = steps.link(lake, run_id)
-    keep_link(lake, run_id, report)
+    with lake_turn(lake):
+        run_id = run_id or latest_run_id(lake)
+        log.info("linking speakers")
+        report = steps.link(lake, run_id)
+        log.info("%s", link_line(report))
+        keep_link(lake, run_id, report)
     return report

@@ -18,14 +18,17 @@
     │   ├── PublicationRaced     (Transient) somebody else published first
     │   └── SchemaMismatch
     ├── WorkerDied               (Transient) a worker process was killed; its shard is taken again
+    │   └── WorkerHung           it took longer than it may
     ├── ShardsLost               shards stayed undone after all retries; the next run takes them again
     └── LimitsBroken             an evaluation found figures beyond the limits that were given
 
 ``Transient`` marks what may succeed when tried again; ``is_transient`` is the single retry predicate.
-A message says subject, what happened, what to do, in this order.
+A message says subject, what happened, what to do, in this order; secrets in what others said are taken out.
 """
 
 from __future__ import annotations
+
+from storage.secrets import without_secrets
 
 
 class Transient:
@@ -36,7 +39,8 @@ class VoxlakeError(Exception):
     """Base of all errors; ``subject`` is the recording, engine, file or setting concerned."""
 
     def __init__(self, subject: str, problem: str, remedy: str = "") -> None:
-        """Keep all three parts as arguments, so that the error survives pickling."""
+        """Keep all three parts, without secrets, as arguments, so that the error survives pickling."""
+        subject, problem, remedy = map(without_secrets, (subject, problem, remedy))
         super().__init__(subject, problem, remedy)
         self.subject = subject
         self.problem = problem
@@ -124,12 +128,20 @@ class PublicationRaced(StorageError, Transient):
     """Another run published at the same moment."""
 
 
+class TableGone(StorageError):
+    """A file that the lake names is not there."""
+
+
 class SchemaMismatch(StorageError):
     """A file of the lake does not have the columns that this version writes."""
 
 
 class WorkerDied(VoxlakeError, Transient):
     """A worker process ended in the middle of a shard, by a signal or for want of memory."""
+
+
+class WorkerHung(WorkerDied):
+    """A worker process took longer than it may, and was ended."""
 
 
 class ShardsLost(VoxlakeError):

@@ -2,35 +2,50 @@
 
     facts/<table>/<commit>.parquet       what stages found; never changed
     commits/<commit>.json                written last: its facts exist from here on
+    compactions/<compaction>.json        where facts of many commits are together (``storage.compactions``)
     published/<table>/<name>.parquet     derived tables, never changed, named by what they were made of
     publications/<number>.json           which of those files make up the lake now; the highest number counts
     transcripts/<part>.parquet           the published transcripts again, for engines that want one glob
     names/<event>.json                   names people gave to speakers
     decisions/<decision>.json            what else people decided about speakers (``storage.decisions``)
+    erased/<decision>.json               that a forgotten person is gone (``storage.decisions``)
     enrolled/<decision>.parquet          voices that people brought (``storage.enrolled``)
     recipes/<recipe>.json                what recipes stand for (``storage.recipe_cards``)
     choices/<choice>.json                which recipes people chose to see (``storage.choices``)
     comparisons/, disagreements/         where recipes differ (``storage.comparisons``)
+    packs/<pack>.json                    sorted copies of published rows (``storage.packs``)
     runs/<run>.json                      one record per run
     plans/<run>.json                     what a run is about to do; only read by that run
+    planned/<run>.jsonl                  its shards and all that it listed, a line for each shard
 
 Every name is written once, so that readers and writers need no lock; a race for a publication's number is decided by
 ``Store.create``. Nothing but these objects says what is done. Only forgetting a person changes files that are there:
-it takes their fingerprints out of them and deletes their name.
+it takes their fingerprints out of them and deletes their name. Only maintenance deletes files, when nobody has read
+them for a while.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from storage.compactions import (
+    INDEX,
+    Compaction,
+    RowKey,
+    compacted_schema,
+    compaction_of,
+    read_compactions,
+    read_facts,
+)
+from storage.errors import StorageError
+from storage.runs import RunRecord, run_record
 from storage.schemas import FACTS, WHOLES
 from storage.store import Store, json_bytes
 
@@ -89,21 +104,6 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """One run, as the view `runs` shows it."""
-
-    run_id: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    profile: str
-    settings: Mapping[str, Any]
-    versions: Mapping[str, str]
-    counts: Mapping[str, int] = field(default_factory=dict)
-    audio_ms: int = 0
-    wall_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LakeState:
     """What the lake knows: the latest publication and all commits since."""
 
@@ -113,10 +113,18 @@ class LakeState:
     done: Mapping[FactKey, str]
     """The one commit that owns each fact, though several may hold it: the latest."""
     commits: Mapping[str, Mapping[str, str]]
-    """Key of the file of each table, by commit."""
-    has_unpublished_commits: bool
+    """Key of the file of each table, by commit. Commits that were compacted share their files."""
+    compacted: Mapping[str, str]
+    """The compaction in which each of these commits is read."""
+    unpublished: frozenset[str]
+    """Commits that the publication does not know."""
     unpublished_archives: frozenset[str]
     """Archives that those commits are about."""
+
+    @property
+    def has_unpublished_commits(self) -> bool:
+        """Whether there is more than what is published."""
+        return bool(self.unpublished)
 
 
 class Lake:
@@ -150,34 +158,54 @@ class Lake:
         self.store.create(f"commits/{commit_id}.json", _encode(commit))
         return commit
 
-    def facts(self, table: str, state: LakeState, wanted: Iterable[FactKey]) -> pa.Table:
-        """Return the facts of those keys, each row exactly once, in the order they were written."""
-        recordings: dict[str, list[str]] = defaultdict(list)
-        for key in wanted:
-            if key in state.done:
-                recordings[state.done[key]].append(key[0])
-        tables = []
-        for commit_id in sorted(recordings):
-            if table not in state.commits[commit_id]:
-                continue
-            found = self.store.read_table(state.commits[commit_id][table], FACTS[table])
-            mask = pc.is_in(found["recording_id"], value_set=pa.array(recordings[commit_id], pa.string()))
-            tables.append(found.filter(mask))
-        return pa.concat_tables(tables) if tables else FACTS[table].empty_table()
+    def facts(
+        self, table: str, state: LakeState, wanted: Iterable[FactKey], columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Return the facts of those keys, each row exactly once; those of one key in the order they were written.
 
-    def state(self, *, known: Collection[str] | None = None) -> LakeState:
-        """Return what is known and done; by no other commits than the known, where these are given."""
+        Args:
+            table: Which table.
+            state: Which commits count.
+            wanted: Keys of the stage that fills the table; what is not done has no rows.
+            columns: Only these; all by default.
+        """
+        rows_of: dict[str, list[RowKey]] = defaultdict(list)
+        compacted = set()
+        for key in wanted:
+            commit_id = state.done.get(key)
+            file = state.commits[commit_id].get(table) if commit_id else None
+            if commit_id and file:
+                rows_of[file].append((commit_id, key[0], key[2]))
+                if commit_id in state.compacted:
+                    compacted.add(file)
+        tables = [
+            read_facts(self.store, file, table, rows, columns, is_compacted=file in compacted)
+            for file, rows in sorted(rows_of.items())
+        ]
+        empty = FACTS[table].empty_table()
+        return pa.concat_tables([empty if columns is None else empty.select(list(columns)), *tables])
+
+    def state(self, *, known: Collection[str] | None = None, before: LakeState | None = None) -> LakeState:
+        """Return what is known and done.
+
+        Args:
+            known: By no other commits than these.
+            before: An earlier state of this lake: where nothing was published or removed since, only the commits made
+                since are read.
+        """
         publication = self.latest_publication()
-        sightings: dict[tuple[str, str], Sighting] = {}
-        done: dict[FactKey, str] = {}
-        commits: dict[str, Mapping[str, str]] = {}
-        if publication is not None:
-            sightings, done, commits = self._index(publication)
-        names = [name.removesuffix(".json") for name in self.store.list("commits")]
-        fresh = [name for name in names if name not in commits and (known is None or name in known)]
-        archives: set[str] = set()
-        for name in fresh:
-            commit = self._read_commit(f"{name}.json")
+        names = {name.removesuffix(".json") for name in self.store.list("commits")}
+        of_commit = compaction_of(read_compactions(self.store))  # listed later: holds what vanished from the list
+        names |= of_commit.keys()
+        names = names if known is None else names & set(known)
+        if before is not None and before.publication == publication and before.unpublished <= names:
+            sightings, done, commits = dict(before.sightings), dict(before.done), dict(before.commits)
+            unpublished, archives = set(before.unpublished), set(before.unpublished_archives)
+        else:
+            sightings, done, commits = self._index(publication) if publication is not None else ({}, {}, {})
+            unpublished, archives = set(), set()
+        for commit in self._commits(sorted(names - commits.keys()), of_commit):
+            unpublished.add(commit.commit_id)
             commits[commit.commit_id] = commit.files
             for key in commit.done:
                 done[key] = max(commit.commit_id, done.get(key, ""))
@@ -186,23 +214,46 @@ class Lake:
                 seen = sightings.get((sighting.archive, sighting.source))
                 if seen is None or seen.at <= sighting.at:
                     sightings[sighting.archive, sighting.source] = sighting
+        compacted = {name: one for name, one in of_commit.items() if name in commits}
+        commits |= {name: one.files for name, one in compacted.items()}
+        for commit_id, files in commits.items():
+            if "" in files:
+                raise StorageError(files[""], f"holds commit {commit_id} and is gone", "restore it from a backup")
         return LakeState(
             publication=publication,
             sightings=sightings,
             done=done,
             commits=commits,
-            has_unpublished_commits=bool(fresh),
+            compacted={name: one.compaction_id for name, one in compacted.items()},
+            unpublished=frozenset(unpublished),
             unpublished_archives=frozenset(archives),
         )
 
+    def read_commits(self, names: Sequence[str]) -> dict[str, Commit]:
+        """Return commits by name as their manifests have them; those that were deleted are left out."""
+        records = self.store.read_jsons("commits", [f"{name}.json" for name in names])
+        return {record["commit_id"]: _commit(record) for record in records.values()}
+
+    def commits_after(self, at: datetime, known: Collection[str]) -> list[Commit]:
+        """Return the commits made since that moment but for the known, oldest first; not what vanishes meanwhile."""
+        first = f"{at:%Y%m%dT%H%M%S%f}"
+        names = [name.removesuffix(".json") for name in self.store.list("commits") if name >= first]
+        return list(self.read_commits([name for name in names if name not in known]).values())
+
     def all_failures(self, state: LakeState) -> list[tuple[str, dict[str, Any]]]:
         """Return every failure ever committed, with its commit; publish decides which still stand."""
-        return [
-            (commit_id, row)
-            for commit_id, files in sorted(state.commits.items())
-            if "failures" in files
-            for row in self.store.read_table(files["failures"], FACTS["failures"]).to_pylist()
-        ]
+        failures = []
+        for file, commit_id in {
+            one["failures"]: name for name, one in state.commits.items() if "failures" in one
+        }.items():
+            if commit_id not in state.compacted:
+                rows = self.store.read_table(file, FACTS["failures"]).to_pylist()
+                failures += [(commit_id, row) for row in rows]
+                continue
+            rows = self.store.read_table(file, compacted_schema("failures")).to_pylist()
+            named = [(row.pop("commit_id"), row) for row in rows]
+            failures += [one for one in named if state.commits.get(one[0], {}).get("failures") == file]
+        return sorted(failures, key=lambda one: one[0])
 
     # ---- publications
 
@@ -210,6 +261,11 @@ class Lake:
         """Return the publication that counts, or None in a new lake."""
         names = [name for name in self.store.list("publications") if name.endswith(".json")]
         return _publication(self.store.read_json(f"publications/{names[-1]}")) if names else None
+
+    def publication(self, number: int) -> Publication | None:
+        """Return a publication by its number, or None where there is none."""
+        key = f"publications/{number:08d}.json"
+        return _publication(self.store.read_json(key)) if self.store.exists(key) else None
 
     def publish(self, publication: Publication) -> bool:
         """Make a publication the lake's state; return False where somebody else took the number first."""
@@ -229,8 +285,8 @@ class Lake:
 
     def runs(self) -> list[RunRecord]:
         """Return all runs, oldest first."""
-        records = [self.store.read_json(f"runs/{name}") for name in self.store.list("runs")]
-        return sorted(map(_run_record, records), key=lambda record: (record.started_at, record.run_id))
+        records = self.store.read_jsons("runs").values()
+        return sorted(map(run_record, records), key=lambda record: (record.started_at, record.run_id))
 
     def name_speaker(self, speaker_id: str, name: str | None) -> None:
         """Give a speaker a name, or take it away; counts at once and for all recordings."""
@@ -257,42 +313,64 @@ class Lake:
     def _index(
         self, publication: Publication
     ) -> tuple[dict[tuple[str, str], Sighting], dict[FactKey, str], dict[str, Mapping[str, str]]]:
-        sources = self.whole(publication, "sources").to_pydict()
-        rows = zip(
-            *(sources[name] for name in ("archive", "source", "size_bytes", "mark", "recording_id", "last_seen")),
-            strict=True,
-        )
+        sources = self.whole(publication, "sources")
+        names = ("archive", "source", "size_bytes", "mark", "recording_id", "last_seen")
         sightings = {
             (archive, source): Sighting(
                 archive=archive, source=source, size_bytes=size, mark=mark, recording_id=recording_id, at=at
             )
-            for archive, source, size, mark, recording_id, at in rows
+            for archive, source, size, mark, recording_id, at in zip(
+                *(_values(sources[name]) for name in names), strict=True
+            )
         }
-        done_columns = self.whole(publication, "done").to_pydict()
-        keys = zip(done_columns["recording_id"], done_columns["stage"], done_columns["recipe"], strict=True)
-        done = dict(zip(keys, done_columns["commit_id"], strict=True))
+        index = self.whole(publication, "done")
+        keys = zip(*(_values(index[name]) for name in ("recording_id", "stage", "recipe")), strict=True)
+        done = dict(zip(keys, _values(index["commit_id"]), strict=True))
         files: dict[str, dict[str, str]] = defaultdict(dict)
-        for row in self.whole(publication, "commits").to_pylist():
-            files[row["commit_id"]].update({row["table"]: row["key"]} if row["table"] else {})
+        columns = self.whole(publication, "commits").select(["commit_id", "table", "key"]).to_pydict()
+        for commit_id, table, file in zip(*columns.values(), strict=True):
+            files[commit_id] |= {table: file} if file else {}
         return sightings, done, dict(files)
 
-    def _read_commit(self, name: str) -> Commit:
-        record = self.store.read_json(f"commits/{name}")
-        return Commit(
-            commit_id=record["commit_id"],
-            run_id=record["run_id"],
-            files=record["files"],
-            done=tuple(tuple(key) for key in record["done"]),
-            sightings=tuple(
-                Sighting(**{**sighting, "at": datetime.fromisoformat(sighting["at"])})
-                for sighting in record["sightings"]
-            ),
-        )
+    def _commits(self, names: Sequence[str], of_commit: Mapping[str, Compaction]) -> Iterator[Commit]:
+        """Yield commits, oldest first; those that were compacted as their compaction knows them."""
+        known = self.read_commits([name for name in names if name not in of_commit])
+        for compaction in {
+            of_commit[name].compaction_id: of_commit[name] for name in names if name in of_commit
+        }.values():
+            known |= self._compacted_commits(compaction)
+        yield from (known[name] for name in names if name in known)
+
+    def _compacted_commits(self, compaction: Compaction) -> dict[str, Commit]:
+        index = {table: self.store.read_table(compaction.files[table], schema) for table, schema in INDEX.items()}
+        done: dict[str, list[FactKey]] = defaultdict(list)
+        for recording_id, stage, recipe, commit_id in zip(*index["done"].to_pydict().values(), strict=True):
+            done[commit_id].append((recording_id, stage, recipe))
+        sightings: dict[str, list[Sighting]] = defaultdict(list)
+        for row in index["sightings"].to_pylist():
+            sightings[row.pop("commit_id")].append(Sighting(**row))
+        return {
+            commit_id: Commit(
+                commit_id=commit_id,
+                run_id=run_id,
+                files=compaction.files,
+                done=tuple(done[commit_id]),
+                sightings=tuple(sightings[commit_id]),
+            )
+            for commit_id, run_id in compaction.commits.items()
+        }
 
 
 def new_run_id(at: datetime) -> str:
     """Return a run_id that sorts by time, to the millisecond."""
     return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}-{uuid.uuid4().hex[:6]}"
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Return a column's values; equal ones are one object, for an index of a large lake is mostly repetition."""
+    encoded = column.combine_chunks().dictionary_encode()
+    values = [*encoded.dictionary.to_pylist(), None]
+    return [values[code] for code in encoded.indices.fill_null(len(values) - 1).to_pylist()]
 
 
 def _encode(record: Commit | Publication | RunRecord) -> bytes:
@@ -309,6 +387,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _commit(record: Mapping[str, Any]) -> Commit:
+    sightings = [{**one, "at": datetime.fromisoformat(one["at"])} for one in record["sightings"]]
+    return Commit(
+        commit_id=record["commit_id"],
+        run_id=record["run_id"],
+        files=record["files"],
+        done=tuple(tuple(key) for key in record["done"]),
+        sightings=tuple(Sighting(**one) for one in sightings),
+    )
+
+
 def _publication(record: Mapping[str, Any]) -> Publication:
     return Publication(
         number=record["number"],
@@ -317,15 +406,4 @@ def _publication(record: Mapping[str, Any]) -> Publication:
         parts=tuple(Part(**part) for part in record["parts"]),
         wholes=record["wholes"],
         bases=record["bases"],
-    )
-
-
-def _run_record(record: Mapping[str, Any]) -> RunRecord:
-    ended_at = record["ended_at"]
-    return RunRecord(
-        **{
-            **record,
-            "started_at": datetime.fromisoformat(record["started_at"]),
-            "ended_at": datetime.fromisoformat(ended_at) if ended_at else None,
-        }
     )

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
+from storage.compactions import compaction_key
 from storage.lake import Lake, LakeState, Publication
 from storage.schemas import WHOLES, table_of
 from storage.store import json_bytes
 
+RENEWED_AFTER = timedelta(hours=12)
+"""Age from which a file is not relied upon, unless the latest publication names it."""
 _DIGEST_DIGITS = 20
 _MIRROR = "transcripts"
+_SUFFIX = ".parquet"
 _MIRROR_STATE = f"{_MIRROR}/.published.json"
 
 
 def write_whole(lake: Lake, table: str, rows: pa.Table | Sequence[Mapping[str, Any]]) -> str:
-    """Write one of the small tables unless it is there already; return its key."""
+    """Write one of the small tables, unless it was written a moment ago; return its key.
+
+    What is there for longer is written again, for maintenance may be about to delete it.
+    """
     data = rows if isinstance(rows, pa.Table) else table_of(rows, WHOLES[table])
     key = f"published/{table}/{_content_digest(data)}.parquet"
-    if not lake.store.exists(key):
+    modified = lake.store.modified(key)
+    if modified is None or datetime.now(UTC) - modified > RENEWED_AFTER:
         lake.store.write_table(key, data)
     return key
 
@@ -44,10 +53,17 @@ def index_tables(state: LakeState) -> dict[str, list[dict[str, Any]]]:
     ]
     commits = [
         {"commit_id": commit_id, "table": table, "key": key}
-        for commit_id, files in sorted(state.commits.items())
-        for table, key in sorted(files.items() or [("", "")])
+        for commit_id in sorted(state.commits)
+        for table, key in _places(state, commit_id)
     ]
     return {"done": done, "commits": commits}
+
+
+def _places(state: LakeState, commit_id: str) -> list[tuple[str, str]]:
+    """Return tables and keys of a commit, as its rows in the index have them."""
+    if commit_id in state.compacted:
+        return [("", compaction_key(state.compacted[commit_id]))]
+    return sorted(state.commits[commit_id].items()) or [("", "")]
 
 
 def mirror_transcripts(lake: Lake) -> None:
@@ -55,29 +71,31 @@ def mirror_transcripts(lake: Lake) -> None:
 
     A reader of the glob sees every utterance once at any moment, since a recording never changes its part. Where
     several runs mirror at once, whoever sees a newer publication begins again, beginning with what it wrote itself.
+    What a run that was killed has put there, and no publication since has named, goes too.
     """
-    written: dict[str, str] = {}
+    written: dict[str, str | None] = {}
     while (publication := lake.latest_publication()) is not None and not is_mirrored(lake, publication, written):
         state = lake.store.read_json(_MIRROR_STATE) if lake.store.exists(_MIRROR_STATE) else {"parts": {}}
         there = {**state["parts"], **written}
         wanted = {part.part_id: part.digest for part in publication.parts}
         for part in publication.parts:
             if there.get(part.part_id) != part.digest:
-                lake.store.put(f"{_MIRROR}/{part.part_id}.parquet", lake.store.read(part.files["transcripts"]))
+                lake.store.put(f"{_MIRROR}/{part.part_id}{_SUFFIX}", lake.store.read(part.files["transcripts"]))
                 written[part.part_id] = part.digest
-        for part_id in sorted(there.keys() - wanted.keys()):
-            lake.store.delete(f"{_MIRROR}/{part_id}.parquet")
-            written.pop(part_id, None)
+        found = {name.removesuffix(_SUFFIX) for name in lake.store.list(_MIRROR) if name.endswith(_SUFFIX)}
+        for part_id in sorted((found | there.keys()) - wanted.keys()):
+            lake.store.delete(f"{_MIRROR}/{part_id}{_SUFFIX}")
+            written[part_id] = None
         lake.store.put_json(_MIRROR_STATE, {"number": publication.number, "parts": wanted})
 
 
-def is_mirrored(lake: Lake, publication: Publication, written: Mapping[str, str] | None = None) -> bool:
+def is_mirrored(lake: Lake, publication: Publication, written: Mapping[str, str | None] | None = None) -> bool:
     """Return whether ``transcripts/`` shows that publication, and nothing older that was written over it.
 
     Args:
         lake: The lake.
         publication: Its latest publication.
-        written: Digest of each part that the caller wrote, maybe after somebody else.
+        written: Digest of each part that the caller wrote, maybe after somebody else; None of one that it deleted.
     """
     if not lake.store.exists(_MIRROR_STATE):
         return False

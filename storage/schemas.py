@@ -172,8 +172,14 @@ PARTS: Mapping[str, pa.Schema] = {
         ("stage", pa.string()),
         *_ORIGIN,
     ),
+    "terms": _schema(  # row: place of the utterance in the part's file of transcripts
+        ("term", pa.string()), ("row", pa.int32()), ("n", pa.int32()), ("n_words", pa.int32())
+    ),
 }
-"""Published tables that grow with the audio: one file per part, a part being a stable group of recordings."""
+"""Published tables that grow with the audio: one file per part, a part being a stable group of recordings.
+
+A part that an older version published may lack some of them.
+"""
 
 WHOLES: Mapping[str, pa.Schema] = {
     "recordings": _schema(
@@ -261,7 +267,7 @@ WHOLES: Mapping[str, pa.Schema] = {
         ("stage", pa.string()),
         optional=[("recipe", pa.string()), ("after", pa.string())],
     ),
-    "failures": FACTS["failures"],
+    "failures": FACTS["failures"].append(pa.field("since", _INSTANT)),
     "sources": _schema(
         ("archive", pa.string()),
         ("source", pa.string()),
@@ -275,11 +281,22 @@ WHOLES: Mapping[str, pa.Schema] = {
     "done": _schema(
         ("recording_id", pa.string()), ("stage", pa.string()), ("recipe", pa.string()), ("commit_id", pa.string())
     ),
-    "commits": _schema(  # a commit without files still has one row, with an empty table and key
-        ("commit_id", pa.string()), ("table", pa.string()), ("key", pa.string())
-    ),
+    # A commit without files still has one row, with an empty table and key; one that was compacted has one with an
+    # empty table and the key of its compaction.
+    "commits": _schema(("commit_id", pa.string()), ("table", pa.string()), ("key", pa.string())),
 }
 """Published tables that are small; each is one file, rewritten when it changes."""
+
+SIGHTINGS = _schema(
+    ("archive", pa.string()),
+    ("source", pa.string()),
+    ("size_bytes", pa.int64()),
+    ("mark", pa.string()),
+    ("at", _INSTANT),
+    ("commit_id", pa.string()),
+    optional=[("recording_id", pa.string())],
+)
+"""What commits saw of archives, where many commits are kept in one file."""
 
 MEMORY: Mapping[str, pa.Schema] = {
     "spaces": _schema(

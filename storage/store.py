@@ -10,12 +10,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -25,11 +28,16 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from storage.errors import ConfigError, SchemaMismatch, StorageError, StoreUnreachable
+from storage.errors import ConfigError, SchemaMismatch, StorageError, StoreUnreachable, TableGone
 from storage.filesystems import is_s3, open_filesystem, plain_errors
 
 _TEMPORARY = ".tmp-"
 _READS_AT_ONCE = 8
+_DELETES_AT_ONCE = 8
+_BLOCK_BYTES = 1 << 20
+"""Read at once of an object far away of which only parts are wanted."""
+_TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
+"""What filesystems call the time at which an object was written."""
 _LONGEST_WRITE_S = 3600
 """A temporary file that is older is nobody's any more."""
 _CREATE_ATTEMPTS = 2
@@ -37,6 +45,15 @@ _WRITER = "voxlake-writer"
 """Under this name an object of S3 says which call made it."""
 _memory = threading.Lock()
 """fsspec's memory looks whether an object is there, and then writes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An object as its folder lists it."""
+
+    size_bytes: int
+    modified: datetime
+    """By the clock of the storage."""
 
 
 class Store:
@@ -80,15 +97,45 @@ class Store:
         leaves = (str(name).rstrip("/").rsplit("/", 1)[-1] for name in names)
         return sorted(leaf for leaf in leaves if not leaf.startswith(_TEMPORARY))
 
-    def read(self, key: str) -> bytes:
-        """Return the object's bytes.
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        """Return the objects directly under a folder, by name, sorted; an absent folder is empty."""
+        with self._reaching(prefix):
+            self.fs.invalidate_cache()
+            try:
+                found = self.fs.ls(self.path(prefix), detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return {}
+            named = {str(one["name"]).rsplit("/", 1)[-1]: one for one in found if one["type"] == "file"}
+            return {
+                name: Entry(size_bytes=one["size"] or 0, modified=self._modified(one))
+                for name, one in sorted(named.items())
+                if name and not name.startswith(_TEMPORARY)
+            }
+
+    def now(self) -> datetime:
+        """Return the time by the clock that ``entries`` tells times by; writes an object and removes it."""
+        key = f"{_TEMPORARY}{uuid.uuid4().hex}"
+        self.put(key, b"")
+        found = self.modified(key)
+        self.delete(key)
+        return found or datetime.now(UTC)
+
+    def modified(self, key: str) -> datetime | None:
+        """Return when an object was written, by the clock of the storage; None where there is none."""
+        with self._reaching(key), suppress(FileNotFoundError):
+            self.fs.invalidate_cache()
+            return self._modified(self.fs.info(self.path(key)))
+        return None
+
+    def read(self, key: str, *, start: int | None = None, end: int | None = None) -> bytes:
+        """Return the object's bytes, or those from ``start`` up to ``end``.
 
         Raises:
             FileNotFoundError: no such object.
             StoreUnreachable: the storage failed.
         """
         with self._reaching(key):
-            data: bytes = self.fs.cat_file(self.path(key))
+            data: bytes = self.fs.cat_file(self.path(key), start=start, end=end)
             return data
 
     def put(self, key: str, data: bytes) -> None:
@@ -102,6 +149,18 @@ class Store:
                 self.fs.pipe_file(self.path(key), data)
                 return
             with _local_temporary(self.path(key), data) as temporary:
+                temporary.replace(self.path(key))
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write a local file as an object, a piece at a time, replacing what was there."""
+        with self._reaching(key):
+            if not self.is_local:
+                self.fs.put_file(str(path), self.path(key))
+                return
+            with _local_temporary(self.path(key), b"") as temporary:
+                shutil.copyfile(path, temporary)
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
                 temporary.replace(self.path(key))
 
     def create(self, key: str, data: bytes) -> bool:
@@ -151,12 +210,18 @@ class Store:
         """Have the filesystem know the objects anywhere below a folder, for who will ask it of each many times over."""
         if not self.is_local:
             with self._reaching(prefix):
+                self.fs.invalidate_cache()  # s3fs keeps what it knew of a folder, whatever it finds there now
                 self.fs.find(self.path(prefix))
 
     def delete(self, key: str) -> None:
         """Remove the object if it is there."""
         with self._reaching(key), suppress(FileNotFoundError):
             self.fs.rm_file(self.path(key))
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove objects, side by side; those that are gone already do not matter."""
+        with ThreadPoolExecutor(_DELETES_AT_ONCE) as pool:
+            list(pool.map(self.delete, keys))
 
     def delete_leftovers(self, prefix: str) -> None:
         """Remove what writers that were killed have left directly under a folder of a local disk."""
@@ -172,8 +237,12 @@ class Store:
         """Return the decoded JSON object."""
         return json.loads(self.read(key))
 
-    def read_jsons(self, prefix: str) -> dict[str, Any]:
+    def read_jsons(self, prefix: str, names: Sequence[str] | None = None) -> dict[str, Any]:
         """Return the decoded JSON objects directly under a folder, by name, sorted; not what vanishes meanwhile.
+
+        Args:
+            prefix: The folder.
+            names: Only these, in this order.
 
         Raises:
             StoreUnreachable: the storage failed.
@@ -184,7 +253,7 @@ class Store:
                 return self.read_json(f"{prefix}/{name}")
             return None
 
-        names = self.list(prefix)
+        names = self.list(prefix) if names is None else names
         with ThreadPoolExecutor(_READS_AT_ONCE) as pool:  # objects far away take long to come, and come side by side
             values = list(pool.map(read, names))
         return {name: value for name, value in zip(names, values, strict=True) if value is not None}
@@ -193,15 +262,20 @@ class Store:
         """Write a JSON object, replacing what was there."""
         self.put(key, json_bytes(value))
 
-    def write_table(self, key: str, table: pa.Table) -> None:
+    def write_table(self, key: str, table: pa.Table, *, group_rows: int | None = None) -> None:
         """Write a Parquet file; the write is also the check that no required value is missing.
+
+        Args:
+            key: Where to.
+            table: What.
+            group_rows: Most rows of a row group; as many as Arrow likes by default.
 
         Raises:
             SchemaMismatch: a null stands where the schema allows none.
         """
         buffer = io.BytesIO()
         try:
-            pq.write_table(table, buffer, compression="zstd")
+            pq.write_table(table, buffer, compression="zstd", row_group_size=group_rows)
         except pa.ArrowInvalid as cause:
             raise SchemaMismatch(f"table {key}", str(cause), "this is a defect; please report it") from cause
         self.put(key, buffer.getvalue())
@@ -213,23 +287,40 @@ class Store:
 
         Raises:
             SchemaMismatch: the file was written with other columns.
-            StorageError: the file is gone, though the lake names it.
+            TableGone: there is no such file.
         """
-        try:
-            data = self.read(key)
-        except FileNotFoundError as cause:
-            remedy = "put it back from a backup, or see who removes files from the lake"
-            raise StorageError(f"table {public_url(self.url)}/{key}", "is gone", remedy) from cause
-        table = pq.ParquetFile(pa.BufferReader(data)).read()  # read_table loads pyarrow.dataset
+        with self._named_by_the_lake(key):
+            file = pq.ParquetFile(pa.BufferReader(self.read(key)))  # read_table loads pyarrow.dataset
         if schema is None:
-            return table
-        try:
-            lacking = [field for field in schema if field.nullable and field.name not in table.column_names]
-            for field in lacking:
-                table = table.append_column(field, pa.nulls(len(table), field.type))
-            return table.select(schema.names).cast(schema)
-        except (KeyError, pa.ArrowInvalid) as cause:
-            raise SchemaMismatch(f"table {key}", str(cause), "read it with the version that wrote it") from cause
+            return file.read()
+        return _of_schema(file.read(columns=_present(file, schema)), schema, key)
+
+    def read_groups(self, key: str, schema: pa.Schema, chosen: Callable[[pq.FileMetaData], Sequence[int]]) -> pa.Table:
+        """Return the row groups of a Parquet file that are chosen by its metadata; the others are not fetched.
+
+        Raises:
+            SchemaMismatch: the file was written with other columns.
+            TableGone: there is no such file.
+        """
+        with self._named_by_the_lake(key), self._reaching(key), self._open(key) as source:
+            file = pq.ParquetFile(source)
+            data = file.read_row_groups(list(chosen(file.metadata)), columns=_present(file, schema))
+        return _of_schema(data, schema, key)
+
+    def _open(self, key: str) -> Any:
+        """Return a file that can be read anywhere in it."""
+        if self.is_local:
+            return pa.OSFile(self.path(key))
+        return self.fs.open(self.path(key), "rb", block_size=_BLOCK_BYTES)
+
+    def _modified(self, info: Mapping[str, Any]) -> datetime:
+        """Return when an object was written, from its listing if that says so."""
+        found = next((info[name] for name in _TIMES if info.get(name) is not None), None)
+        if isinstance(found, (int, float)):
+            return datetime.fromtimestamp(found, UTC)
+        if not isinstance(found, datetime):
+            found = self.fs.modified(info["name"])
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     @contextmanager
     def _reaching(self, key: str) -> Iterator[None]:
@@ -245,6 +336,14 @@ class Store:
             raise StorageError(place, str(cause), "check permission and free space, then run again") from cause
 
     @contextmanager
+    def _named_by_the_lake(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as cause:
+            remedy = "put it back from a backup, or see who removes files from the lake"
+            raise TableGone(f"table {public_url(self.url)}/{key}", "is gone", remedy) from cause
+
+    @contextmanager
     def _writing(self, key: str) -> Iterator[None]:
         try:
             with self._reaching(key):
@@ -252,6 +351,22 @@ class Store:
         except FileNotFoundError as cause:
             place = f"{public_url(self.url)}/{key}"
             raise StorageError(place, "its folder is gone", "see who removes it, then run again") from cause
+
+
+def _present(file: pq.ParquetFile, schema: pa.Schema) -> list[str]:
+    there = set(file.schema_arrow.names)
+    return [name for name in schema.names if name in there]
+
+
+def _of_schema(table: pa.Table, schema: pa.Schema, key: str) -> pa.Table:
+    """Return a table with the columns of a schema, those that it lacks null where they may be."""
+    try:
+        for field in schema:
+            if field.nullable and field.name not in table.column_names:
+                table = table.append_column(field, pa.nulls(len(table), field.type))
+        return table.select(schema.names).cast(schema)
+    except (KeyError, pa.ArrowInvalid) as cause:
+        raise SchemaMismatch(f"table {key}", str(cause), "read it with the version that wrote it") from cause
 
 
 def json_bytes(value: object) -> bytes:

@@ -16,6 +16,7 @@ from tasks.audio.decode import open_recording
 from tasks.engines import registry
 from tasks.engines.devices import pick_device
 from tasks.engines.registry import EngineKind
+from tasks.wording import counted
 
 _SPEECH = Path(__file__).with_name("second_of_speech.flac")
 
@@ -31,13 +32,13 @@ def try_engine(kind: EngineKind, name: str, options: Mapping[str, object], devic
     clip = second_of_speech()
     context = ClipContext(speech=(Span(start_ms=0, end_ms=duration_ms(clip)),), language="en")
     if kind == "detector":
-        return f"{len(engine.detect(clip))} spans of speech"
+        return f"{counted(len(engine.detect(clip)), 'span')} of speech"
     if kind == "transcriber":
         words = engine.transcribe([clip], [context])[0].words
         return " ".join(word.text for word in words) or "no words"
     if kind == "diarizer":
         turns = engine.diarize([clip], [context])[0].turns
-        return f"{len(turns)} turns of {len({turn.speaker for turn in turns})} speakers"
+        return f"{counted(len(turns), 'turn')} of {counted(len({turn.speaker for turn in turns}), 'speaker')}"
     return f"a vector of {engine.embed([clip]).shape[1]}"
 
 

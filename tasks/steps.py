@@ -7,19 +7,20 @@ SQLite server answers that with 503 and two seconds' wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypedDict, cast
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import Task, get_run_logger, task
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import ObjectNotFound
 
 from storage.errors import is_transient
 from tasks.evaluation.evaluate import SpeakerNames, evaluate_lake
@@ -27,19 +28,34 @@ from tasks.evaluation.gate import GateReport, Limits, broken
 from tasks.evaluation.report import evaluation_line, evaluation_page, gaps, scope_rows
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.linking.telling import link_page
+from tasks.maintenance.maintain import MaintainReport, maintain_lake
+from tasks.maintenance.telling import maintenance_line, maintenance_page
 from tasks.publishing.publish import PublishReport, publish_lake
-from tasks.reading.summary import (
-    MOST_ROWS,
-    RunSummary,
-    artifact_key,
-    headline,
-    markdown,
-    recording_rows,
-    standing_failures,
-)
-from tasks.retries import RETRY_DELAYS_S
+from tasks.reading.progress import Progress, progress_line
+from tasks.reading.progress_page import progress_page
+from tasks.reading.summary import RunSummary, artifact_key, headline
+from tasks.reading.summary_page import MOST_ROWS, failure_rows, recording_rows, summary_page
+from tasks.reading.telling import link_line
+from tasks.reading.watch import Show
+from tasks.retries import JITTER, RETRY_DELAYS_S
 from tasks.stages.run_shard import ShardReport
 from tasks.stages.take_shard import take_shard
+from tasks.wording import counted
+
+log = logging.getLogger(__name__)
+
+
+SERVER_GONE = (HTTPError, ObjectNotFound)
+"""Errors of a server that does not answer, or that knows nothing of the run any more."""
+
+
+@contextmanager
+def going_on_without_server(what: str) -> Iterator[None]:
+    """Do something beside the work; where the server is gone, say so and go on: the lake has everything."""
+    try:
+        yield
+    except SERVER_GONE as problem:
+        log.warning("could not %s, for the Prefect server is gone (%s); the work goes on", what, problem)
 
 
 def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -51,6 +67,7 @@ def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
 class _Policy(TypedDict):
     retries: int
     retry_delay_seconds: list[float]
+    retry_jitter_factor: float
     retry_condition_fn: Any
     cache_policy: Any
     persist_result: bool
@@ -59,40 +76,39 @@ class _Policy(TypedDict):
 _POLICY: _Policy = {
     "retries": len(RETRY_DELAYS_S),
     "retry_delay_seconds": list(RETRY_DELAYS_S),
+    "retry_jitter_factor": JITTER,
     "retry_condition_fn": _may_pass,
     "cache_policy": NO_CACHE,
     "persist_result": False,
 }
 
 
-def _transcribe_shard(lake: str, run_id: str, shard_index: int, title: str) -> ShardReport:  # noqa: ARG001 - the name
+def _transcribe_shard(
+    lake: str,
+    run_id: str,
+    shard_index: int,
+    title: str,  # noqa: ARG001 - the name
+    most_s: float | None,
+) -> ShardReport:
     """Take one shard of a run's plan through its stages and commit its facts."""
-    return take_shard(lake, run_id, shard_index)
+    return take_shard(lake, run_id, shard_index, most_s)
 
 
 def _link(lake: str, run_id: str) -> LinkReport:
     """Find the same voices across all recordings of the lake."""
     report = link_lake(lake, run_id)
-    create_markdown_artifact(
-        link_page(lake, report),
-        key=f"{artifact_key(lake)}-speakers",
-        description=f"{report.n_speakers} speakers: {report.n_new} new, {report.n_grown} grown",
-    )
-    get_run_logger().info(
-        "%d speakers: %d new, %d merged, %d split; %d voices without a speaker",
-        *(report.n_speakers, report.n_new, report.n_merged, report.n_split, report.n_unlinked),
-    )
+    with going_on_without_server("show the speakers"):
+        create_markdown_artifact(
+            link_page(lake, report),
+            key=f"{artifact_key(lake)}-speakers",
+            description=link_line(report),
+        )
     return report
 
 
 def _publish(lake: str, run_id: str, link: LinkReport) -> PublishReport:
     """Make what is committed and linked the tables that people query."""
-    report = publish_lake(lake, run_id, link)
-    get_run_logger().info(
-        "publication %d: %d recordings, %d of %d parts written anew",
-        *(report.number, report.n_recordings, report.n_parts_written, report.n_parts),
-    )
-    return report
+    return publish_lake(lake, run_id, link)
 
 
 def _evaluate(lake: str, references: str, uem: str | None, names: SpeakerNames, limits: Limits) -> GateReport:
@@ -111,6 +127,15 @@ def _evaluate(lake: str, references: str, uem: str | None, names: SpeakerNames, 
     return GateReport(n_recordings=len(found.recordings), n_missing=len(found.missing), broken=lines)
 
 
+def _maintain(lake: str, grace_days: float, *, is_dry_run: bool) -> MaintainReport:
+    """Put many small files together and delete what nobody reads any more."""
+    report = maintain_lake(lake, grace_days=grace_days, is_dry_run=is_dry_run)
+    line = maintenance_line(report)
+    create_markdown_artifact(maintenance_page(lake, report), key=f"{artifact_key(lake)}-maintenance", description=line)
+    get_run_logger().info(line)
+    return report
+
+
 transcribe_shard = task(name="transcribe shard", task_run_name="{title}", **_POLICY)(_transcribe_shard)
 
 link = task(name="link", task_run_name="link speakers", **_POLICY)(_link)
@@ -121,27 +146,42 @@ publish = task(name="publish", task_run_name="publish lake", cache_policy=NO_CAC
 
 evaluate = task(name="evaluate", task_run_name="evaluate lake", **_POLICY)(_evaluate)
 
+maintain = task(name="maintain", task_run_name="maintain lake", **_POLICY)(_maintain)
+
 
 def show(summary: RunSummary, lake: str, key: str) -> None:
     """Leave the summary, the recordings and the failures as artifacts of the flow run."""
-    create_markdown_artifact(markdown(summary), key=f"{key}-summary", description=headline(summary))
+    create_markdown_artifact(summary_page(summary), key=f"{key}-summary", description=headline(summary))
     create_table_artifact(
         recording_rows(lake, summary.archive),
         key=f"{key}-recordings",
-        description=f"Up to {MOST_ROWS} recordings of {summary.archive}; the lake has all of them.",
+        description=f"Up to {MOST_ROWS} recordings; the lake has all of them.",
     )
     create_table_artifact(
-        standing_failures(lake, summary.archive, summary.failed)[:MOST_ROWS],
+        failure_rows(summary),
         key=f"{key}-failures",
-        description=f"{len(summary.failed)} recordings of {summary.archive} stand as failed.",
+        description=f"{counted(len(summary.failed), 'recording')} failed, now or earlier; up to {MOST_ROWS} rows.",
     )
 
 
-def progress_bar(key: str, description: str) -> Callable[[int, int], None]:
-    """Return what moves a new progress bar, given how many of how many shards are done."""
-    bar = cast(UUID, create_progress_artifact(progress=0.0, key=f"{key}-progress", description=description))
+def progress_of(key: str, name: str) -> Show:
+    """Return what renews a new page and a new progress bar of this flow run while it goes."""
+    page = _artifact_id(create_markdown_artifact("# It begins", key=f"{key}-run", description=f"How far {name} is"))
+    bar = _artifact_id(create_progress_artifact(0.0, key=f"{key}-progress", description=f"How far {name} is"))
 
-    def move(n_done: int, n: int) -> None:
-        update_progress_artifact(bar, progress=100.0 * n_done / n)
+    def renew(progress: Progress) -> None:
+        line = progress_line(progress)
+        with get_client(sync_client=True) as client:
+            client.update_artifact(page, ArtifactUpdate(data=progress_page(progress), description=line))
+            client.update_artifact(bar, ArtifactUpdate(data=progress.percent, description=line))
 
-    return move
+    return renew
+
+
+def nothing_to_show(_progress: Progress) -> None:
+    """Show nothing: of a run that has nothing to do."""
+
+
+def _artifact_id(created: object) -> UUID:
+    """Return what creating an artifact gives where nobody awaits it."""
+    return cast(UUID, created)

@@ -42,6 +42,19 @@ settings.register_profile("ci", max_examples=100, derandomize=True, **_PATIENT)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+_SHARED_FIXTURES = ("server",)
+_HEAVY_FOLDERS = ("engines",)
+
+
+def pytest_collection_modifyitems(items):
+    """Keep together, where tests run side by side, what shares something that takes long to start or to import."""
+    for item in items:
+        shared = [name for name in _SHARED_FIXTURES if name in getattr(item, "fixturenames", ())]
+        shared += [folder for folder in _HEAVY_FOLDERS if item.path.parent.name == folder]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(shared[0]))
+
+
 @pytest.fixture
 def our_logs(caplog):
     """Our own log records, also after Prefect has taken our loggers and other libraries have silenced every handler."""

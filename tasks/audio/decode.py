@@ -13,7 +13,7 @@ from av.stream import Discard
 from storage.errors import EmptyAudio, RecordingError, TruncatedAudio
 from storage.records import SAMPLE_RATE_HZ, SAMPLES_PER_MS, FloatArray, MediaHeader
 from tasks.audio.hashing import HashingReader
-from tasks.audio.headers import check_rate, read_header, stated_duration_ms
+from tasks.audio.headers import check_duration, check_rate, read_header, stated_duration_ms
 from tasks.audio.media import Media, audio_stream, open_media, open_source
 from tasks.audio.resampling import BlockResampler
 
@@ -21,6 +21,8 @@ _MAX_BAD_READS = 100
 """Damaged places in a container after which reading on is given up."""
 _GAP_S = 0.1
 """A hole in the timestamps longer than this becomes silence; shorter ones are jitter."""
+_MAX_SILENCE_S = 24 * 3600.0
+"""All that holes in the timestamps may add to a recording: two numbers in a file of a kilobyte can claim a month."""
 _GAPLESS = frozenset({"aiff", "ape", "au", "caf", "flac", "tta", "w64", "wav", "wv"})
 """Containers whose timestamps count samples: a hole in them is damage, not a pause."""
 _LOST_MS = 1000
@@ -35,6 +37,9 @@ class _Clock:
         self._start_s = start_s
         self._limit_s = limit_s
         self._position_s = 0.0
+        self._silence_s = 0.0
+        self.n_unbelieved = 0
+        """Holes that were not filled, because there was too much silence already."""
 
     def gap_end(self, frame: AudioFrame) -> int | None:
         """Return the output sample at which a frame belongs, if that is later than where it would come."""
@@ -43,8 +48,11 @@ class _Clock:
         start_s = frame.time if self._start_s is None else self._start_s
         frame_s = frame.time - start_s
         ahead_s = frame_s - self._position_s
-        is_gap = ahead_s > _GAP_S and frame_s <= self._limit_s
+        is_hole = ahead_s > _GAP_S and frame_s <= self._limit_s
+        is_gap = is_hole and self._silence_s + ahead_s <= _MAX_SILENCE_S
+        self.n_unbelieved += is_hole and not is_gap
         if is_gap:
+            self._silence_s += ahead_s
             self._position_s = frame_s
         elif abs(ahead_s) > _GAP_S:
             start_s += ahead_s  # the timestamps jumped; what follows is measured from here
@@ -78,6 +86,7 @@ class RecordingReader:
 
         Raises:
             EmptyAudio: there is no sample in it.
+            AbsurdAudio: it goes on for longer than any recording.
             UnreadableAudio: nothing can be decoded.
             UnsafeMedia: it refers to other files.
             UnreachableAudio: reading stopped half-way.
@@ -91,7 +100,9 @@ class RecordingReader:
                 yield from resampler.silence(until_sample)
             clock.count(frame)
             yield from resampler.push(frame)
+            check_duration(resampler.n_samples // SAMPLES_PER_MS, self._media.subject)
         yield from resampler.flush()
+        self._n_damaged += clock.n_unbelieved
         self.problem = self._judge(resampler.n_samples // SAMPLES_PER_MS)
 
     def recording_id(self) -> str:

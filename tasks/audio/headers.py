@@ -48,6 +48,11 @@ def read_header(media: Media, stream: AudioStream) -> MediaHeader:
     return header
 
 
+def states_no_length(media: Media) -> bool:
+    """Return whether files of this format do not say how long they are, so that libav estimates it from the rest."""
+    return media.container.format.name in _WITHOUT_LENGTH
+
+
 def stated_duration_ms(media: Media, stream: AudioStream) -> int | None:
     """Return the duration that a header states; None where libav only estimates it from size and bit rate."""
     duration_ms = _duration_ms(media.container, stream)
@@ -58,7 +63,7 @@ def stated_duration_ms(media: Media, stream: AudioStream) -> int | None:
         media.reader.seek(0)
         stated_bytes = _stated_bytes(media.reader.read(HEAD_BYTES))
         return duration_ms if stated_bytes is None else max(duration_ms, duration_ms * stated_bytes // size_bytes)
-    if media.container.format.name in _WITHOUT_LENGTH:
+    if states_no_length(media):
         estimated_bytes = duration_ms * (stream.bit_rate or media.container.bit_rate or 0) / 8000
         return None if abs(estimated_bytes - size_bytes) < _ESTIMATE_TOLERANCE * size_bytes else duration_ms
     return duration_ms
@@ -72,6 +77,16 @@ def check_rate(sample_rate_hz: int, subject: str) -> None:
     """
     if not MIN_RATE_HZ <= sample_rate_hz <= MAX_RATE_HZ:
         raise AbsurdAudio(subject, f"claims to have {sample_rate_hz} samples per second", _LISTEN)
+
+
+def check_duration(duration_ms: int, subject: str) -> None:
+    """Refuse a length that no recording has.
+
+    Raises:
+        AbsurdAudio: it is above 31 days.
+    """
+    if duration_ms > MAX_DURATION_MS:
+        raise AbsurdAudio(subject, f"claims to last {duration_ms // 3_600_000} hours", _LISTEN)
 
 
 def _stated_bytes(head: bytes) -> int | None:
@@ -95,8 +110,7 @@ def _check(header: MediaHeader, subject: str) -> None:
     check_rate(header.sample_rate_hz, subject)
     if not 1 <= header.n_channels <= MAX_CHANNELS:
         raise AbsurdAudio(subject, f"claims to have {header.n_channels} channels", _LISTEN)
-    if header.duration_ms is not None and header.duration_ms > MAX_DURATION_MS:
-        raise AbsurdAudio(subject, f"claims to last {header.duration_ms // 3_600_000} hours", _LISTEN)
+    check_duration(header.duration_ms or 0, subject)
 
 
 def _text(value: str | None) -> str | None:

@@ -21,6 +21,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from storage.errors import (
+    AbsurdAudio,
     EmptyAudio,
     NoAudioTrack,
     RecordingError,
@@ -28,6 +29,7 @@ from storage.errors import (
     UnreadableAudio,
     UnsafeMedia,
 )
+from tasks.audio.allocation import limited_memory
 from tasks.audio.hashing import BLOCK_BYTES, STORE_BYTES, HashingReader, SeekableFile
 from tasks.audio.remote_file import RemoteFile
 from tasks.planning.archive import locate_source
@@ -98,11 +100,17 @@ class Media:
 
 
 @contextmanager
-def open_media(reader: HashingReader, subject: str) -> Iterator[Media]:
+def open_media(reader: HashingReader, subject: str, *, look_bytes: int | None = None) -> Iterator[Media]:
     """Open a container for reading, safely.
+
+    Args:
+        reader: Its bytes.
+        subject: How errors call it.
+        look_bytes: How far libav may read on to find out what is in it; None for as far as it likes.
 
     Raises:
         UnsafeMedia: it refers to other files or addresses; nothing was opened.
+        AbsurdAudio: it claims to hold more than fits into memory.
         UnreadableAudio: the bytes are no media.
         UnreachableAudio: reading the bytes failed.
     """
@@ -115,15 +123,20 @@ def open_media(reader: HashingReader, subject: str) -> Iterator[Media]:
         raise PermissionError(url)
 
     try:
-        container = av.open(
-            reader,
-            mode="r",
-            options={"format_whitelist": FORMATS, "protocol_whitelist": "none"},
-            metadata_errors="replace",
-            buffer_size=_BUFFER_BYTES,
-            io_open=refuse,
-        )
-    except (av.FFmpegError, OSError, ValueError) as cause:
+        with limited_memory():
+            container = av.open(
+                reader,
+                mode="r",
+                options={
+                    "format_whitelist": FORMATS,
+                    "protocol_whitelist": "none",
+                    **({"probesize": str(look_bytes)} if look_bytes else {}),
+                },
+                metadata_errors="replace",
+                buffer_size=_BUFFER_BYTES,
+                io_open=refuse,
+            )
+    except (av.FFmpegError, OSError, ValueError, MemoryError) as cause:
         raise _explain(cause, reader, subject, refused) from cause
     with container:
         yield Media(container, reader, subject, refused)
@@ -166,6 +179,8 @@ def _explain(cause: Exception, reader: HashingReader, subject: str, refused: lis
         return _unsafe(subject, "it refers to another file or address")
     if reader.error:
         return unreachable(subject, reader.error)
+    if isinstance(cause, MemoryError):
+        return AbsurdAudio(subject, "claims to hold more than any recording does", _COPY_AGAIN)
     if not isinstance(cause, av.FFmpegError):
         return UnreadableAudio(subject, f"cannot be decoded ({cause})", _COPY_AGAIN)
     try:

@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -24,9 +25,14 @@ def pick_device(device: str) -> str:
     return "cuda" if n_cuda_devices() else "cpu"
 
 
-@cache
 def n_cuda_devices() -> int:
     """Return how many CUDA devices the driver shows to this process, without loading torch."""
+    return len(gpu_names())
+
+
+@cache
+def gpu_names() -> tuple[str, ...]:
+    """Return what the driver calls each CUDA device that it shows to this process: the same name in every container."""
     for name in _CUDA_DRIVERS:
         try:
             driver = ctypes.CDLL(name)
@@ -34,8 +40,22 @@ def n_cuda_devices() -> int:
             continue
         count = ctypes.c_int(0)
         if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
-            return count.value
-    return 0
+            return tuple(_gpu_name(driver, ordinal) for ordinal in range(count.value))
+    return ()
+
+
+def _gpu_name(driver: ctypes.CDLL, ordinal: int) -> str:
+    """Return the device's UUID as ``nvidia-smi`` writes it; its number where an old driver does not tell."""
+    device, raw = ctypes.c_int(0), (ctypes.c_ubyte * 16)()
+    if driver.cuDeviceGet(ctypes.byref(device), ordinal) or driver.cuDeviceGetUuid(ctypes.byref(raw), device):
+        return str(ordinal)
+    return f"GPU-{uuid.UUID(bytes=bytes(raw))}"
+
+
+def gpu_name(number: int) -> str | None:
+    """Return the name of the GPU that a worker of this number is given; None where there is none."""
+    names = gpu_names()
+    return names[number % len(names)] if names else None
 
 
 def gpu_of_worker(number: int) -> dict[str, str]:

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic, Self, TypeVar
 
 import numpy as np
@@ -19,12 +20,16 @@ import numpy as np
 from storage.errors import EngineError, EngineOutOfMemory
 from storage.records import Clip, ClipContext, Diarization, FloatArray, Segment, Span, Transcript, Turn, Word
 from tasks.engines.base import EngineIdentity, EngineInfo
+from tasks.engines.fake_journal import note_clips
 from tasks.engines.options import NO_EFFECT, canonical_json, parse_options
 from tasks.engines.tones import VOICES_HZ, BoolArray, Burst, bursts, frame_levels, joined, voice_levels
 
 _NO_WEIGHTS = "0" * 16
 _SYLLABLE_MS = 50
 _SEGMENT_GAP_MS = 500
+CROWD_STEP = 1.02
+"""Two people of a crowd who have one voice are at least this many times as loud as each other."""
+_CROWD_DIM, _CROWD_NOISE, _SILENCE = 192, 0.5, 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,8 @@ class Troubles:
     """Kill the process in which this voice is heard."""
     delay_ms: int = field(default=0, metadata=NO_EFFECT)
     """Sleep so long for each clip, so that a test can interrupt."""
+    journal: str | None = field(default=None, metadata=NO_EFFECT)
+    """File in which each clip is noted, so that a test can count what is done twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +76,15 @@ class FakeDiarizerOptions(Troubles):
 
     max_gap_ms: int = 300
     """A voice that pauses no longer keeps its turn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeEmbedderOptions(Troubles):
+    """Whom the fake embedder tells apart."""
+
+    crowd: bool = False
+    """Of one voice, people of different loudness are different people, and are heard a little otherwise in each clip:
+    for archives of tones with thousands of people."""
 
 
 OptionsT = TypeVar("OptionsT", bound=Troubles)
@@ -101,6 +117,8 @@ class _Fake(Generic[OptionsT]):
 
     def _make_trouble(self, clips: Sequence[Clip]) -> None:
         subject, wanted = f"engine {type(self).__name__}", self._options
+        if wanted.journal is not None:
+            note_clips(Path(wanted.journal), clips)
         time.sleep(wanted.delay_ms * len(clips) / 1000)
         if wanted.max_batch is not None and len(clips) > wanted.max_batch:
             raise EngineOutOfMemory(subject, f"{len(clips)} clips are too many at once", "use smaller batches")
@@ -210,12 +228,18 @@ class FakeDiarizer(_Fake[FakeDiarizerOptions]):
         return Diarization(turns=tuple(turns), exclusive=_exclusive(turns))
 
 
-class FakeEmbedder(_Fake[Troubles]):
+class FakeEmbedder(_Fake[FakeEmbedderOptions]):
     """For tests: the vector says how much of each voice is heard, so one voice is the same in every recording."""
 
-    schema = Troubles
+    schema = FakeEmbedderOptions
     dim = len(VOICES_HZ)
     info = EngineInfo(summary="for tests: a voice is its spectrum", licence="Apache-2.0", languages="tones")
+
+    def __init__(self, options: FakeEmbedderOptions) -> None:
+        """Tell voices apart, or people; of a crowd vectors are as long as those of speaker models."""
+        super().__init__(options)
+        if options.crowd:
+            self.dim = _CROWD_DIM
 
     def embed(self, clips: Sequence[Clip], /) -> FloatArray:
         """Return ``(len(clips), dim)`` float32 of unit length; NaN where no voice is heard.
@@ -224,12 +248,25 @@ class FakeEmbedder(_Fake[Troubles]):
             EngineError: as the options ask.
         """
         self._make_trouble(clips)
-        energies = np.zeros((len(clips), self.dim), dtype=np.float32)
+        heard = np.zeros((len(clips), self.dim), dtype=np.float32)
         for row, clip in enumerate(clips):
-            energies[row] = np.square(voice_levels(clip)).sum(axis=0)
-        lengths = np.linalg.norm(energies, axis=1, keepdims=True)
-        vectors: FloatArray = np.divide(energies, lengths, out=np.full_like(energies, np.nan), where=lengths > 0)
+            levels = voice_levels(clip)
+            heard[row] = _one_of_a_crowd(levels) if self._options.crowd else np.square(levels).sum(axis=0)
+        lengths = np.linalg.norm(heard, axis=1, keepdims=True)
+        vectors: FloatArray = np.divide(heard, lengths, out=np.full_like(heard, np.nan), where=lengths > 0)
         return vectors
+
+
+def _one_of_a_crowd(levels: FloatArray) -> FloatArray:
+    """Return the person's own direction, given by the loudest voice and its loudness, and what differs in each clip."""
+    voice = int(np.square(levels).sum(axis=0).argmax())
+    sounding = levels[:, voice][levels[:, voice] > 0]
+    if not len(sounding):
+        return np.zeros(_CROWD_DIM, np.float32)
+    step = round(float(np.log(np.median(sounding) / _SILENCE) / np.log(CROWD_STEP)))
+    person = np.random.default_rng([voice, step]).standard_normal(_CROWD_DIM, np.float32)
+    otherwise = np.random.default_rng([voice, step, len(levels)]).standard_normal(_CROWD_DIM, np.float32)
+    return person + _CROWD_NOISE * otherwise
 
 
 def _is_heard(voice_hz: int | None, clips: Sequence[Clip]) -> bool:

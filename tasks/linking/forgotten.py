@@ -7,20 +7,24 @@ one that does not. Whoever reads it sees the old or the new one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.decisions import Decision, DecisionLog, forget_name, read_log
+from storage.compactions import group_rows
+from storage.decisions import Decision, DecisionLog, forget_name, mark_erased, read_log
 from storage.enrolled import delete_clips, delete_stray_clips
+from storage.errors import TableGone
 from storage.lake import Lake, LakeState
 from storage.memory import VOICES_FOLDER
 from tasks.linking.anchors import Row, VoiceKey, own_key, voice_key
 from tasks.linking.decided import without_vectors
 from tasks.linking.whereabouts import turns_then, voices_within
 
+_TURNS = "facts/turns"
 _FOLDERS = ("facts/fingerprints", "published/fingerprints")
 _COLUMNS = ["recording_id", "channel", "chunk_index", "label", "start_ms", "turn_ms"]
 _MOST_PASSES = 5
@@ -65,12 +69,27 @@ def erase_forgotten(lake: Lake, state: LakeState) -> Erased:
     n_names = lake.forget_names(speaker_ids)
     n_fingerprints, files = 0, set[str]()
     for _ in range(_MOST_PASSES):  # again, since somebody else may have written an older version of a file meanwhile
-        found = _erase_vectors(lake, state, tombstones)
+        keys = [f"{folder}/{name}" for folder in _FOLDERS for name in lake.store.list(folder)]
+        found = _erase_vectors(lake, state, tombstones, keys)
         if not found:
+            mark_erased(lake, tombstones)
             break
         n_fingerprints += sum(found.values())
         files |= found.keys()
     return Erased(n_fingerprints=n_fingerprints, n_files=len(files), n_names=n_names, n_enrolments=n_enrolments)
+
+
+def erase_from(lake: Lake, state: LakeState, keys: Collection[str]) -> int:
+    """Take forgotten voices out of some files of fingerprints, whoever put them there; return how many vectors.
+
+    Whoever copies fingerprints calls this once the copy is there and before anybody relies on it: a forgetting that
+    was decided by then is made up for here, and a later one finds the copy by itself.
+
+    Raises:
+        StorageError: the lake cannot be read or written.
+    """
+    tombstones = read_log(lake).of_kind("forget") if keys else ()
+    return sum(_erase_vectors(lake, state, tombstones, keys).values()) if tombstones else 0
 
 
 def also_known_as(lake: Lake, state: LakeState, log: DecisionLog, speaker_ids: Collection[str]) -> frozenset[str]:
@@ -96,21 +115,22 @@ def _forget_enrolments(lake: Lake, log: DecisionLog, speaker_ids: Collection[str
     return n_deleted
 
 
-def _erase_vectors(lake: Lake, state: LakeState, tombstones: Sequence[Decision]) -> dict[str, int]:
+def _erase_vectors(lake: Lake, state: LakeState, tombstones: Sequence[Decision], keys: Iterable[str]) -> dict[str, int]:
     """Return how many vectors were taken out of which files."""
     marks = _marks(lake, state, tombstones)
     if not marks:
         return {}
     recordings = pa.array(sorted({mark[0] for mark in marks}), pa.string())
     found = {}
-    for key in [f"{folder}/{name}" for folder in _FOLDERS for name in lake.store.list(folder)]:
-        rows = lake.store.read_table(key)
-        suspects = pc.and_(pc.is_in(rows["recording_id"], value_set=recordings), rows["vector"].is_valid())
-        mask = suspects.to_numpy().copy()
-        mask[mask] = _are_marked(rows.filter(suspects), marks)
-        if mask.any():
-            lake.store.write_table(key, without_vectors(rows, mask))
-            found[key] = int(mask.sum())
+    for key in keys:
+        with suppress(TableGone):  # maintenance deletes what nobody reads
+            rows = lake.store.read_table(key)
+            suspects = pc.and_(pc.is_in(rows["recording_id"], value_set=recordings), rows["vector"].is_valid())
+            mask = suspects.to_numpy().copy()
+            mask[mask] = _are_marked(rows.filter(suspects), marks)
+            if mask.any():
+                lake.store.write_table(key, without_vectors(rows, mask), group_rows=group_rows("fingerprints"))
+                found[key] = int(mask.sum())
     return found
 
 
@@ -129,7 +149,7 @@ def _marks(lake: Lake, state: LakeState, tombstones: Sequence[Decision]) -> set[
     for tombstone in tombstones:
         theirs = turns_then(lake, state, tombstone.ours)
         own = {(anchor.recipe, own_key(anchor)) for anchor in tombstone.ours}
-        for (recording_id, recipe, _), turns in all_turns.items():
+        for (recording_id, recipe, *_), turns in all_turns.items():
             voices = voices_within(turns, theirs.get(recording_id, ()))
             marks |= {
                 (*key, min(row["start_ms"] for row in rows), sum(row["end_ms"] - row["start_ms"] for row in rows))
@@ -148,21 +168,25 @@ def _by_voice(turns: Sequence[Row]) -> Mapping[VoiceKey, list[Row]]:
     return voices
 
 
-def _all_turns(lake: Lake, state: LakeState, recordings: Collection[str]) -> dict[tuple[str, str, str], list[Row]]:
+def _all_turns(lake: Lake, state: LakeState, recordings: Collection[str]) -> dict[tuple[str, str, str, str], list[Row]]:
     """Return all turns of recordings that are committed, or are about to be, or would have been.
 
-    By recording_id, recipe and commit, for several commits may hold the same.
+    By recording_id, recipe, commit and file, for several commits may hold the same, and a compaction holds it again.
     """
     owners = {
         commit_id
         for (recording_id, stage, _), commit_id in state.done.items()
         if stage == "diarize" and recording_id in recordings
     }
-    written = {name.removesuffix(".parquet") for name in lake.store.list("facts/turns")}
-    turns: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    committed = {state.commits[commit_id].get("turns") for commit_id in owners}
+    known = state.commits.keys() | set(state.compacted.values())
+    written = {f"{_TURNS}/{name}": name.removesuffix(".parquet") for name in lake.store.list(_TURNS)}
+    turns: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
     wanted = pa.array(sorted(recordings), pa.string())
-    for commit_id in sorted((owners & written) | (written - state.commits.keys())):
-        rows = lake.store.read_table(f"facts/turns/{commit_id}.parquet")  # of any version
-        for row in rows.filter(pc.is_in(rows["recording_id"], value_set=wanted)).to_pylist():
-            turns[row["recording_id"], row["recipe"], commit_id].append(row)
+    for key, name in sorted(written.items()):
+        if key in committed or name not in known:
+            with suppress(TableGone):
+                rows = lake.store.read_table(key)  # of any version
+                for row in rows.filter(pc.is_in(rows["recording_id"], value_set=wanted)).to_pylist():
+                    turns[row["recording_id"], row["recipe"], row.get("commit_id", name), key].append(row)
     return turns

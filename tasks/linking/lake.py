@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.choices import choices_table, read_choices
+from storage.decisions import is_all_erased
 from storage.enrolled import enrolled_voices
 from storage.lake import FactKey, Lake, LakeState
 from storage.memory import write_memory
@@ -119,7 +120,7 @@ class _Stage:
 
     def _link_whole(self, labels: pa.Table) -> tuple[Outcome, tuple[SetAside, ...]]:
         labels, n_forgotten = self._decided.forget(labels)
-        if n_forgotten:
+        if n_forgotten or not is_all_erased(self._lake, self._decided.log):
             erase_forgotten(self._lake, self._state)
         spec = self._plan.spec
         return WholeLink(
@@ -196,7 +197,7 @@ class _Stage:
         published = self._published.table("recordings").select(["recording_id", "recorded_at"])
         known = set(published["recording_id"].to_pylist())
         fresh = [key for key in keys if key[0] not in known]
-        facts = self._lake.facts("recordings", self._state, fresh).select(["recording_id", "recorded_at"])
+        facts = self._lake.facts("recordings", self._state, fresh, columns=["recording_id", "recorded_at"])
         dates = dict(zip(*pa.concat_tables([published, facts]).to_pydict().values(), strict=True))
         dates |= {one.recording_id: one.hints.recorded_at for one in self._selected if one.hints.recorded_at}
         dated = {recording_id: date for recording_id, date in dates.items() if date}

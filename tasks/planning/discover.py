@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 
 from fsspec import AbstractFileSystem
@@ -70,7 +71,7 @@ class _Found:
             self.objects.append(SourceObject(source=source, size_bytes=size_bytes, mark=mark))
 
     def listing(self) -> Listing:
-        return Listing(sorted(self.objects), self.n_ignored, sorted(self.problems, key=str))
+        return Listing(sorted(self.objects, key=attrgetter("source")), self.n_ignored, sorted(self.problems, key=str))
 
 
 def discover(archive: str) -> Listing:
@@ -147,18 +148,18 @@ _ALLOW = "allow reading it"
 
 def _add_local(entry: os.DirEntry[str], prefix: str, real_root: str, found: _Found) -> None:
     source = prefix + entry.name
-    if entry.is_symlink():
-        if Path(os.path.realpath(entry.path)).is_relative_to(real_root):
-            if entry.is_dir():
-                return
-        elif is_media(source) or entry.is_dir():
-            found.problems.append(
-                UnsafeMedia(source, "the link leaves the archive; it was not followed", "put the file itself there")
-            )
-            return
     try:
+        if entry.is_symlink():
+            if Path(os.path.realpath(entry.path)).is_relative_to(real_root):
+                if entry.is_dir():
+                    return
+            elif is_media(source) or entry.is_dir():
+                found.problems.append(
+                    UnsafeMedia(source, "the link leaves the archive; it was not followed", "put the file itself there")
+                )
+                return
         status = entry.stat()
-    except OSError as cause:
+    except OSError as cause:  # a link that leads to itself is one, too
         if is_media(source):
             found.problems.append(UnreachableAudio(source, f"cannot be read ({cause.strerror})", _ALLOW))
         return
@@ -171,6 +172,7 @@ def _add_local(entry: os.DirEntry[str], prefix: str, real_root: str, found: _Fou
 def _scan_remote(archive: str, fs: AbstractFileSystem, root: str) -> Listing:
     found = _Found([], [])
     root = root.rstrip("/")
+    fs.invalidate_cache()  # s3fs keeps what it knew of a folder, and then does not find what it has just listed
     files: Mapping[str, Mapping[str, object]] = fs.find(root, detail=True)
     if not files and not fs.exists(root):
         raise _no_such_archive(archive)

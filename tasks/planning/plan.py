@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from storage.choices import choice_ids, published_choice_ids
 from storage.decisions import event_ids
-from storage.errors import ConfigError, RecordingError, StorageError
+from storage.errors import ConfigError, StorageError
 from storage.lake import Lake, LakeState
 from storage.publishing import inputs_digest, is_mirrored
 from storage.recipe_cards import write_cards
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
+from storage.secrets import names_a_secret
 from storage.store import absolute_url, json_bytes, public_url
-from tasks.audio.probe import probe
-from tasks.engines.registry import EngineKind
+from tasks.engines.registry import KINDS, EngineKind
 from tasks.planning import rules
 from tasks.planning.discover import discover
+from tasks.planning.durations import claimed_durations_ms
 from tasks.planning.listing_problems import ListingProblem, commit_problems, listing_problem
 from tasks.planning.manifest import find_manifest, read_manifest
+from tasks.planning.plan_lines import Line, packed, read_line, read_lines, unpacked, write_lines
 from tasks.planning.recipes import RecipeBook
-from tasks.planning.shards import MINUTE_MS, choose_shard_ms, duplicate_key, group_shards
+from tasks.planning.shards import MINUTE_MS, duplicate_key, even_sizes, group_shards, load_ms, tapering_sizes
 from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
 
 _NO_HINTS = SourceHints()
-_PROBES_AT_ONCE = 8
+_HEAD = ("spec", "problems", "n_ignored", "basis", "is_current")
+"""What a plan has besides the lists that are as long as the archive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +108,14 @@ def plan_run(spec: RunSpec) -> RunPlan:
     manifest_url = spec.manifest or find_manifest(spec.archive)
     hints = read_manifest(manifest_url) if manifest_url else {}
     spec = replace(spec, manifest=public_url(spec.manifest) if spec.manifest else None)
-    listed = tuple(
-        ListedSource(obj=obj, hints=_with_collection(hints.get(obj.source, _NO_HINTS), spec)) for obj in listing.objects
-    )
+    hints = {source: _with_collection(some, spec) for source, some in hints.items()}
+    no_hints = _with_collection(_NO_HINTS, spec)
+    listed = tuple(ListedSource(obj=obj, hints=hints.get(obj.source, no_hints)) for obj in listing.objects)
     lake = Lake(spec.lake)
     problems = tuple(listing_problem(error) for error in listing.problems)
     state = lake.state()
     retried = _failed_recordings(lake, state) if spec.retry_failed else frozenset()
-    pending = _probe_all(spec.archive, _pending(spec, listed, state, recipes, retried))
+    pending = _with_durations(spec.archive, _pending(spec, listed, state, recipes, retried))
     basis = _basis(spec, listed, problems, recipes)
     published = state.publication.bases.get(archive_key(spec)) if state.publication else None
     return RunPlan(
@@ -134,9 +136,12 @@ def write_plan(plan: RunPlan) -> None:
         ConfigError: the lake's storage replaces what it was asked to leave alone, so no race would be decided.
         StorageError: the lake cannot be written.
     """
-    lake, key = Lake(plan.spec.lake), _plan_key(plan.spec.run_id)
-    lake.store.put_json(key, to_plain(plan))
-    lake.store.check_conditions(key)
+    lake, run_id = Lake(plan.spec.lake), plan.spec.run_id
+    listed = packed((source.obj, source.hints) for source in plan.listed)
+    bounds = write_lines(lake.store, _lines_key(run_id), [*map(_shard_line, plan.shards), listed])
+    head = {name: getattr(plan, name) for name in _HEAD} | {"lines": bounds}
+    lake.store.put_json(_plan_key(run_id), to_plain(head))
+    lake.store.check_conditions(_plan_key(run_id))
     recipes = RecipeBook(plan.spec)
     for source in plan.listed:
         recipes.of(source.hints)
@@ -151,7 +156,19 @@ def read_plan(lake: str, run_id: str) -> RunPlan:
     Raises:
         StorageError: it is not in the lake, or the lake cannot be read.
     """
-    plan: RunPlan = from_plain(RunPlan, _plain_plan(lake, run_id))
+    head = _head(lake, run_id)
+    if "lines" in head:
+        *shards, listed = read_lines(Lake(lake).store, _lines_key(run_id))
+        return RunPlan(
+            spec=from_plain(RunSpec, head["spec"]),
+            shards=tuple(map(_shard, shards)),
+            listed=tuple(ListedSource(obj=obj, hints=hints) for obj, hints in unpacked(listed)),
+            problems=from_plain(tuple[ListingProblem, ...], head["problems"]),
+            n_ignored=head["n_ignored"],
+            basis=head["basis"],
+            is_current=head["is_current"],
+        )
+    plan: RunPlan = from_plain(RunPlan, head)  # 0.4 wrote it all into one object
     return plan
 
 
@@ -173,21 +190,49 @@ def latest_plan(lake: str) -> RunPlan:
 
 
 def read_shard(lake: str, run_id: str, shard_index: int) -> tuple[RunSpec, Shard]:
-    """Return one shard of a run's plan, and what the run is asked to do; raises as ``read_plan``.
+    """Return one shard of a run's plan, and what the run is asked to do; of the others nothing is read.
 
-    The other shards are not decoded.
+    Raises: as ``read_plan``.
     """
-    plain = _plain_plan(lake, run_id)
-    return from_plain(RunSpec, plain["spec"]), from_plain(Shard, plain["shards"][shard_index])
+    head = _head(lake, run_id)
+    line = read_line(Lake(lake).store, _lines_key(run_id), head["lines"], shard_index)
+    return from_plain(RunSpec, head["spec"]), _shard(line)
 
 
-def _plain_plan(lake: str, run_id: str) -> dict[str, Any]:
+def _lines_key(run_id: str) -> str:
+    return f"planned/{run_id}.jsonl"
+
+
+def _shard_line(shard: Shard) -> Line:
+    work = [[one.recording_id, one.stages, one.hash_first, one.duration_ms] for one in shard.recordings]
+    return packed((one.obj, one.hints) for one in shard.recordings) | {"work": work}
+
+
+def _shard(line: Line) -> Shard:
+    return Shard(
+        recordings=tuple(
+            PlannedRecording(
+                obj=obj,
+                hints=hints,
+                recording_id=recording_id,
+                stages=tuple(stages),
+                hash_first=hash_first,
+                duration_ms=duration_ms,
+            )
+            for (obj, hints), (recording_id, stages, hash_first, duration_ms) in zip(
+                unpacked(line), line["work"], strict=True
+            )
+        )
+    )
+
+
+def _head(lake: str, run_id: str) -> dict[str, Any]:
     try:
-        plain: dict[str, Any] = Lake(lake).store.read_json(_plan_key(run_id))
+        head: dict[str, Any] = Lake(lake).store.read_json(_plan_key(run_id))
     except FileNotFoundError as cause:
         problem = f"the plan of run {run_id} is gone"
         raise StorageError(f"lake {public_url(lake)!r}", problem, "see who removes it, then run again") from cause
-    return plain
+    return head
 
 
 def _plan_key(run_id: str) -> str:
@@ -207,13 +252,20 @@ def engines_needed(shards: Sequence[Shard]) -> list[EngineKind]:
 
 
 def _refuse_secrets(spec: RunSpec) -> None:
-    """Keep credentials out of plans, which the lake keeps; those of a manifest are left out, no worker needs them."""
+    """Keep credentials out of plans and cards, which the lake keeps; those of a manifest are simply left out."""
     for url in (spec.archive, spec.lake):
         if public_url(url) != url:
             raise ConfigError(
                 f"address {public_url(url)!r}",
                 "carries credentials or a query",
                 "give credentials in the environment that your storage reads",
+            )
+    for kind in KINDS:
+        for name in filter(names_a_secret, spec.choice(kind).options):
+            raise ConfigError(
+                f"option {name!r} of {kind} {spec.choice(kind).name!r}",
+                "looks like a secret, and options are written into the lake",
+                "have the engine read it from the environment",
             )
 
 
@@ -246,9 +298,7 @@ def _pending(
     retried: frozenset[str],
 ) -> list[PlannedRecording]:
     archive = archive_key(spec)
-    sizes: dict[int, int] = {}
-    for sighting in state.sightings.values():
-        sizes[sighting.size_bytes] = sizes.get(sighting.size_bytes, 0) + 1
+    sizes = {sighting.size_bytes for sighting in state.sightings.values()}
     pending = []
     for source in listed:
         known = state.sightings.get((archive, source.obj.source))
@@ -268,7 +318,7 @@ def _pending(
                     duration_ms=0,
                 )
             )
-            sizes[source.obj.size_bytes] = sizes.get(source.obj.size_bytes, 0) + 1
+            sizes.add(source.obj.size_bytes)
     return pending
 
 
@@ -284,26 +334,23 @@ def _failed_recordings(lake: Lake, state: LakeState) -> frozenset[str]:
     return frozenset(recording_id for recording_id in failures if recording_id)
 
 
-def _probe_all(archive: str, pending: Sequence[PlannedRecording]) -> list[PlannedRecording]:
-    def with_duration(recording: PlannedRecording) -> PlannedRecording:
-        try:
-            header = probe(archive, recording.obj)
-        except RecordingError:
-            return recording  # the shard meets the same error and records it
-        return replace(recording, duration_ms=header.duration_ms or 0)
-
-    with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:
-        return list(pool.map(with_duration, pending))
+def _with_durations(archive: str, pending: Sequence[PlannedRecording]) -> list[PlannedRecording]:
+    durations_ms = claimed_durations_ms(archive, [recording.obj for recording in pending])
+    return [
+        replace(recording, duration_ms=duration_ms)
+        for recording, duration_ms in zip(pending, durations_ms, strict=True)
+    ]
 
 
 def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, ...]:
-    total_ms = sum(recording.duration_ms for recording in pending)
-    chosen_ms = int(spec.shard_minutes * MINUTE_MS) if spec.shard_minutes else choose_shard_ms(total_ms, spec.workers)
+    total_ms = sum(load_ms(recording.duration_ms) for recording in pending)
+    even_ms = max(1, int(spec.shard_minutes * MINUTE_MS)) if spec.shard_minutes else None
+    sizes_ms = even_sizes(total_ms, even_ms) if even_ms else tapering_sizes(total_ms, spec.workers)
     groups = group_shards(
         pending,
         [recording.duration_ms for recording in pending],
         [duplicate_key(recording.obj) for recording in pending],
-        chosen_ms,
+        sizes_ms,
     )
     return tuple(Shard(recordings=tuple(group)) for group in groups)
 
@@ -315,12 +362,13 @@ def _basis(
     reduce = inputs_digest([rules.LINK_RULES, rules.PUBLISH_RULES, options])
     digest = hashlib.sha256()
     digest.update(json_bytes([recipes.identities(), to_plain(problems)]))
-    plain_hints: dict[SourceHints, str] = {}
+    hints, plain_hints = None, ""
     for source in listed:
-        if source.hints not in plain_hints:
-            plain_hints[source.hints] = repr([to_plain(source.hints), sorted(recipes.of(source.hints).items())])
-        digest.update(repr((source.obj.source, source.obj.size_bytes, source.obj.mark)).encode())
-        digest.update(plain_hints[source.hints].encode())
+        if source.hints is not hints:
+            hints = source.hints
+            plain_hints = repr([to_plain(hints), sorted(recipes.of(hints).items())])
+        obj = source.obj
+        digest.update(f"{(obj.source, obj.size_bytes, obj.mark)!r}{plain_hints}".encode())
     return f"{reduce}-{digest.hexdigest()[:16]}"
 
 

@@ -32,12 +32,17 @@ class RecipeBook:
         self._spec = spec
         self._identities: dict[str, Mapping[str, Any]] = {kind: self._identify(kind) for kind in registry.KINDS}
         self._known: dict[SourceHints, Mapping[Stage, str]] = {}
+        self._latest: tuple[SourceHints | None, Mapping[Stage, str]] = (None, {})
         self._cards: dict[str, RecipeCard] = {}
 
     def of(self, hints: SourceHints) -> Mapping[Stage, str]:
         """Return the recipe of each stage for a recording with those hints."""
+        latest, recipes = self._latest
+        if hints is latest:  # of most archives nothing is known, the same of each recording
+            return recipes
         if hints not in self._known:
             self._known[hints] = self._stages(hints)
+        self._latest = (hints, self._known[hints])
         return self._known[hints]
 
     def fingerprint_after(self, diarize: str) -> str:

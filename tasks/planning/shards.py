@@ -14,45 +14,65 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 _SHORTEST_MS = 2 * MINUTE_MS
 _LONGEST_MS = 8 * 60 * MINUTE_MS
-_SHARDS_PER_WORKER = 4
+_ROUNDS = 2
+"""Each round of shards, one for each worker, is the work that is left by this number."""
 _MOST_SHARDS = 400
 _OVERHEAD_MS = 500
 """What opening a recording costs, in milliseconds of audio, so that many short ones are not taken for no work."""
 
 
-def choose_shard_ms(total_ms: int, workers: int) -> int:
-    """Return how much audio a shard should hold.
+def tapering_sizes(total_ms: int, workers: int) -> list[int]:
+    """Return how much audio each shard should hold, the largest first.
 
-    Several shards for each worker keep the last one from straggling; a ceiling keeps a shard from being hours of
-    lost work, and a cap on their number keeps the orchestrator's database small.
+    Factoring (Hummel, Schonberg and Flynn, 1992): each round gives every worker half of its even share of what is
+    left. Workers take the next shard when they are done with one, so large ones come first, and small ones at the end
+    level out what headers said wrong and what machines differ. A ceiling keeps a shard from being hours of lost work,
+    and a cap on their number keeps the orchestrator's database small.
     """
-    even = total_ms // max(1, workers * _SHARDS_PER_WORKER)
-    return max(_SHORTEST_MS, min(even, _LONGEST_MS), total_ms // _MOST_SHARDS)
+    sizes: list[int] = []
+    smallest_ms = max(_SHORTEST_MS, -(-total_ms // _MOST_SHARDS))
+    while (left_ms := total_ms - sum(sizes)) > 0:
+        size_ms = max(smallest_ms, min(_LONGEST_MS, left_ms // (_ROUNDS * max(1, workers))))
+        n_shards = min(max(1, workers), -(-left_ms // size_ms))
+        sizes += [size_ms] * n_shards
+    return sizes or [smallest_ms]
+
+
+def even_sizes(total_ms: int, shard_ms: int) -> list[int]:
+    """Return shards of one size for all the audio."""
+    return [shard_ms] * max(1, -(-total_ms // shard_ms))
+
+
+def load_ms(duration_ms: int) -> int:
+    """Return the work that a recording is, in milliseconds of audio."""
+    return duration_ms + _OVERHEAD_MS
 
 
 def group_shards(
-    items: Sequence[Item], durations_ms: Sequence[int], together: Sequence[Hashable], shard_ms: int
+    items: Sequence[Item], durations_ms: Sequence[int], together: Sequence[Hashable], sizes_ms: Sequence[int]
 ) -> list[list[Item]]:
     """Return the items in shards, the longest shard first, items in their given order inside each.
 
     Args:
         items: What is to be grouped, in a canonical order.
         durations_ms: Estimated audio of each.
-        together: A key for each; items of one key land in one shard, unless they are more than a shard.
-        shard_ms: About how much audio a shard should hold.
+        together: A key for each; items of one key land in one shard, unless they are more than a usual shard.
+        sizes_ms: About how much audio each shard should hold; at least one.
 
-    Longest-processing-time-first, so loads are within 4/3 of even (Graham, 1969), or one group if that is longer.
+    The longest recording goes where most room is left, and so on. With equal sizes that is longest-processing-time
+    first, and loads are within 4/3 of even (Graham, 1969), or one group if that is longer.
     """
-    groups, load = _groups(durations_ms, together, shard_ms)
-    n_shards = min(len(groups), max(1, -(-sum(load.values()) // max(1, shard_ms))))
-    heap = [(0, shard) for shard in range(n_shards)]
-    shards: list[list[int]] = [[] for _ in range(n_shards)]
+    groups, load = _groups(durations_ms, together, sorted(sizes_ms)[len(sizes_ms) // 2])
+    heap = [(-size_ms, shard) for shard, size_ms in enumerate(sizes_ms)]
+    heapq.heapify(heap)
+    shards: list[list[int]] = [[] for _ in sizes_ms]
+    loads = [0] * len(sizes_ms)
     for key in sorted(groups, key=lambda key: (-load[key], groups[key][0])):
-        filled, shard = heapq.heappop(heap)
+        room, shard = heapq.heappop(heap)
         shards[shard].extend(groups[key])
-        heapq.heappush(heap, (filled + load[key], shard))
-    loads = {shard: filled for filled, shard in heap}
-    order = sorted(range(n_shards), key=lambda shard: (-loads[shard], min(shards[shard], default=0)))
+        loads[shard] += load[key]
+        heapq.heappush(heap, (room + load[key], shard))
+    order = sorted(range(len(shards)), key=lambda shard: (-loads[shard], min(shards[shard], default=0)))
     return [[items[i] for i in sorted(shards[shard])] for shard in order if shards[shard]]
 
 
@@ -65,12 +85,12 @@ def _groups(
     n_groups: dict[Hashable, int] = {}
     for index, key in enumerate(together):
         group = (key, n_groups.setdefault(key, 0))
-        load_ms = durations_ms[index] + _OVERHEAD_MS
-        if load.get(group) and load[group] + load_ms > shard_ms:
+        added_ms = load_ms(durations_ms[index])
+        if load.get(group) and load[group] + added_ms > shard_ms:
             n_groups[key] += 1
             group = (key, n_groups[key])
         groups.setdefault(group, []).append(index)
-        load[group] = load.get(group, 0) + load_ms
+        load[group] = load.get(group, 0) + added_ms
     return groups, load
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from storage.records import ChannelMode
 from storage.store import public_url
@@ -20,6 +20,9 @@ from tasks.engines.registry import EngineKind
 from tasks.linking.local import LocalLinkOptions
 from tasks.linking.speakers import LinkOptions
 from tasks.stages.second_try import SecondTryOptions
+
+Runner = Literal["processes", "pool", "dask"]
+"""Who takes shards: worker processes of this machine, workers of a Prefect work pool, or a Dask cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,16 @@ class RunSpec:
     """Audio after which a shard commits what it has."""
     retry_failed: bool = False
     """Also try again what failed for good before."""
+    runner: Runner = "processes"
+    pool: str | None = None
+    """Work pool that takes shards; None where none does."""
+    dask_address: str | None = None
+    """Scheduler of a Dask cluster; None for one of this machine."""
+    claim_seconds: float = 120.0
+    """Without a sign of life for so long, a shard that somebody took in a work pool is anybody's again."""
+    timeout_factor: float | None = 20.0
+    """A worker is taken to hang after so many times the length of its audio, and ``timeout_minutes``; None: never."""
+    timeout_minutes: float = 10.0
 
     def choice(self, kind: EngineKind) -> EngineChoice:
         """Return the chosen engine of a kind."""

@@ -23,8 +23,9 @@ def standing_failures(
     """
     standing: dict[tuple[Any, ...], Row] = {}
     present = present_sources(plan)
-    before = lake.whole(state.publication, "failures").select(["recording_id", "stage", "recipe"]).to_pylist()
-    published = {tuple(row.values()) for row in before}
+    before = lake.whole(state.publication, "failures").to_pylist()
+    published = {(row["recording_id"], row["stage"], row["recipe"]) for row in before}
+    since = {_identity(row): row["since"] or row["at"] for row in before}
     for commit_id, row in lake.all_failures(state):
         one = selected.get(row["recording_id"])
         if row["recording_id"] is None:
@@ -35,11 +36,16 @@ def standing_failures(
             holds = _is_of_what_is_shown(row, commit_id, one, state, published)
             shown = row | {"archive": one.archive, "source": one.source}
         if holds:
-            identity = (row["recording_id"] or (row["archive"], row["source"]), row["stage"], row["start_ms"])
+            identity = _identity(row)
             if identity not in standing or standing[identity]["at"] <= row["at"]:
-                standing[identity] = shown
+                standing[identity] = shown | {"since": since.get(identity, row["at"])}
     names = _present_names(state, plan, present)
     return [named for key in sorted(standing, key=repr) for named in _under_each_name(standing[key], names)]
+
+
+def _identity(row: Row) -> tuple[Any, ...]:
+    """Return what two failures share of which the later says the same again."""
+    return row["recording_id"] or (row["archive"], row["source"]), row["stage"], row["start_ms"]
 
 
 def _present_names(

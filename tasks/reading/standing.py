@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from storage.catalog import open_catalog
-from storage.lake import Lake, LakeState, RunRecord
+from storage.lake import Lake, LakeState
+from storage.runs import RunRecord, run_status
 from storage.store import public_url
 from tasks.planning.plan import PlannedRecording, RunPlan, read_plan
 from tasks.planning.shards import HOUR_MS, MINUTE_MS
 from tasks.planning.spec import archive_key
+from tasks.wording import counted
 
 _LATEST_RUNS = 5
 _FAILURE_COLUMNS = ("source", "stage", "error", "message", "is_transient")
@@ -35,8 +38,10 @@ def lake_status(lake_url: str) -> dict[str, Any]:
     counts: Row = {"lake": public_url(lake_url)}
     for status in ("done", "partial", "failed"):
         n, hours = by_status.get(status, (0, 0.0))
-        counts[status] = f"{n} recordings, {hours:.2f} h"
-    counts["pending"] = f"{len(pending)} recordings, {sum(one.duration_ms for one in pending) / HOUR_MS:.2f} h"
+        counts[status] = f"{counted(n, 'recording')}, {hours:.2f} h"
+    counts["pending"] = (
+        f"{counted(len(pending), 'recording')}, {sum(one.duration_ms for one in pending) / HOUR_MS:.2f} h"
+    )
     counts["speakers"] = speakers[0] if speakers else 0
     return {"counts": counts, "failures": failures, "runs": [_run_row(run) for run in runs[-_LATEST_RUNS:][::-1]]}
 
@@ -61,6 +66,9 @@ def _run_row(run: RunRecord) -> Row:
         "run_id": run.run_id,
         "profile": run.profile,
         "audio_min": round(run.audio_ms / MINUTE_MS, 1),
+        "audio_left_min": round(run.audio_left_ms / MINUTE_MS, 1),
+        "shards": f"{run.n_shards_done} of {run.n_shards}",
         "wall_s": round(run.wall_ms / 1000, 1),
-        "state": "ended" if run.ended_at else "running or stopped",
+        "failed": run.n_failures,
+        "status": run_status(run, datetime.now(UTC)),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 
 from storage.records import Diarization
 from tasks.planning.shards import MINUTE_MS
@@ -70,7 +71,7 @@ class ChunkBatches:
         self._wait()
         works, self._waiting = self._waiting, []
         if works:
-            self._working = self._thread.submit(self._work, works)
+            self._working = self._thread.submit(copy_context().run, self._work, works)
 
     def _wait(self) -> None:
         working, self._working = self._working, None

@@ -6,7 +6,6 @@ is committed is found by the next plan, the rest leaves nothing behind that anyb
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from storage.errors import (
 from storage.lake import FactKey, Lake, LakeState, Sighting
 from storage.recipes import REJECTED, Stage
 from storage.records import ClipContext, RecordingStatus
+from tasks.about import about, logger, shard_name
 from tasks.audio.chunking import ChunkCutter, CutChunk
 from tasks.audio.decode import RecordingReader, read_recording
 from tasks.audio.detect import detection_with
@@ -35,9 +35,11 @@ from tasks.planning.spec import RunSpec, archive_key
 from tasks.stages.chunk_batches import ChunkBatches
 from tasks.stages.engine_set import EngineSet, load_engines
 from tasks.stages.facts import ChunkWork, RecordingFacts, Row, speakers_in_chunk, speech_in_clip
+from tasks.stages.latest_state import latest_state
 from tasks.stages.stored_turns import stored_turns
+from tasks.wording import counted, lasting, of_audio
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,8 @@ def run_shard(lake_url: str, run_id: str, shard_index: int, number: int | None =
     spec, shard = read_shard(lake_url, run_id, shard_index)
     if number is not None:
         shard = Shard(recordings=shard.recordings[number : number + 1])
-    return _ShardRun(spec, shard, EngineSet(spec)).run()
+    with about(shard_name(shard_index)):
+        return _ShardRun(spec, shard, EngineSet(spec)).run()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -95,7 +98,7 @@ class _ShardRun:
         self.engines = engines
         self.lake = Lake(spec.lake)
         self.recipes = RecipeBook(spec)
-        self.state: LakeState = self.lake.state()
+        self.state: LakeState = latest_state(self.lake)
         self.batches = ChunkBatches(spec, engines, self.recipes.embedder_model())
         self.closed: list[_Open] = []
         self.rows: dict[str, list[Row]] = {}
@@ -115,13 +118,7 @@ class _ShardRun:
             self.batches.close()
         wall_ms = round((time.monotonic() - started) * 1000)
         self.report += ShardReport(wall_ms=wall_ms, stage_ms=self.batches.stage_ms)
-        log.info(
-            "shard done: %d recordings, %.1f min of audio in %.1f s, %d failures",
-            self.report.n_recordings,
-            self.report.audio_ms / MINUTE_MS,
-            wall_ms / 1000,
-            self.report.n_failures,
-        )
+        log.info("%s", _report_line(self.report))
         return self.report
 
     def _take_all(self) -> None:
@@ -212,7 +209,6 @@ class _ShardRun:
             facts.retried.update(facts.stages)
         else:
             facts.add_recording(None, status="failed", duration_ms=None, channel_mode=None)
-        log.warning("%s", error, extra={"source": facts.source})
 
     def _cut(
         self, reader: RecordingReader, recording_id: str | None, planned: PlannedRecording, facts: RecordingFacts
@@ -241,7 +237,6 @@ class _ShardRun:
         status: RecordingStatus = "partial" if reader.problem else "done"
         if reader.problem:
             facts.add_failure("probe", reader.problem)
-            log.warning("%s", reader.problem, extra={"source": planned.obj.source})
         facts.add_recording(
             reader.header, status=status, duration_ms=cutter.duration_ms, channel_mode=cutter.channel_mode
         )
@@ -268,6 +263,7 @@ class _ShardRun:
     def _close(self, opened: _Open) -> None:
         recording_id, facts = opened.recording_id, opened.facts
         self._sight(opened.planned, recording_id)
+        self._tell(facts)
         is_new = recording_id is None or bool(self._still_missing(recording_id, facts.recipes))
         is_kept = is_new or self.spec.retry_failed
         if is_kept:
@@ -283,6 +279,16 @@ class _ShardRun:
             n_failures=int(bool(facts.failures)),
             audio_ms=opened.audio_ms,
         )
+
+    def _tell(self, facts: RecordingFacts) -> None:
+        """Log a line for a recording: a warning with the first reason where something of it failed."""
+        with about(facts.source):
+            if not facts.failures:
+                log.debug("done: %s", ", ".join(facts.stages))
+                return
+            first, more = facts.failures[0], len(facts.failures) - 1
+            others = f" (and {counted(more, 'more failure')})" if more else ""
+            log.warning("%s in %s: %s%s", first["error"], first["stage"], first["message"], others)
 
     def _done_keys(self, facts: RecordingFacts, recording_id: str) -> list[FactKey]:
         """Return what is done now; a second try that succeeds only in part replaces nothing of the first."""
@@ -300,6 +306,11 @@ class _ShardRun:
                 at=self.spec.started_at,
             )
         )
+
+
+def _report_line(report: ShardReport) -> str:
+    audio = f"{of_audio(report.audio_ms)} of audio done in {lasting(report.wall_ms)}"
+    return f"{counted(report.n_recordings, 'recording')}, {audio}, {counted(report.n_failures, 'failure')}"
 
 
 def _decoded(cuts: Iterator[CutChunk], source: str) -> Iterator[CutChunk]:

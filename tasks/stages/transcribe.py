@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from storage.errors import EngineError
 from storage.records import Clip, ClipContext, Transcript
+from tasks.about import about, logger
 from tasks.engines.base import Transcriber
 from tasks.stages.calling import call_each, check_transcript
 from tasks.stages.facts import ChunkWork
 from tasks.stages.second_try import SecondTryOptions, with_found, wordless_excerpts
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def transcribe_chunks(
@@ -60,7 +60,8 @@ def _listen_again(
     for (index, excerpt), found in zip(pairs, _transcribe(name, transcriber, clips, contexts), strict=True):
         before = complete[index]
         if isinstance(found, EngineError):
-            log.warning("second try: %s", found, extra={"source": works[index].facts.source})
+            with about(works[index].facts.source):
+                log.warning("second try: %s", found)
         elif isinstance(before, Transcript):
             complete[index] = with_found(before, excerpt, found)
     return complete

@@ -13,8 +13,11 @@ from tests.docs.conftest import environment
 NOT_RUN = {
     "make demo": "takes minutes",
     "make test": "would run itself",
-    "export PREFECT_API_URL=http://127.0.0.1:4200/api": "needs a server, and starts a worker",
-    "prefect server start": "never ends",
+    "python3 -m venv .venv && . .venv/bin/activate": "needs a registry, and starts a server and a worker",
+    "prefect worker start --pool cpu --limit 4": "needs a server; tests/flows start such workers",
+    "voxlake run /data/archive /data/lake --runner pool --workers 8": "needs a server; tests/flows run it",
+    'pip install ".[dask]"': "needs a registry and a cluster; tests/flows run it",
+    "kubectl apply -f deploy/kubernetes/server.yaml": "needs a cluster",
     'pip install ".[embedded]"': "needs a registry",
     'pip install ".[s3]"': "needs a registry and a bucket",
     "voxlake demo --lake demo-lake": "takes minutes",

@@ -86,7 +86,7 @@ def test_status_counts_and_lists_failures(voxlake, lake):
     assert told["counts"]["done"].startswith("3 recordings")
     assert told["counts"]["pending"].startswith("0 recordings")
     assert [failure["source"] for failure in told["failures"]] == ["broken.mp3"]
-    assert told["runs"][0]["state"] == "ended"
+    assert told["runs"][0]["status"] == "done_with_failures"
 
 
 def test_status_for_people(voxlake, lake):

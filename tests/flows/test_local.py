@@ -6,7 +6,7 @@ import pytest
 
 from flows.job import installed_versions
 from flows.local import run_local
-from storage.errors import ConfigError
+from storage.errors import ConfigError, WorkerHung
 from storage.lake import Lake
 from tasks.planning.plan import plan_run
 from tests.archives import committed_facts, conversation, fake_spec, n_commits, published_rows, write_archive
@@ -114,3 +114,23 @@ def test_a_recording_that_kills_its_worker_costs_only_itself(tmp_path):
     assert healed.failed == ("broken.mp3",)
     assert healed.work.n_recordings == 1
     assert len(published_rows(lake)["recordings"]) == 8
+
+
+def test_a_recording_that_never_ends_costs_only_itself(tmp_path, monkeypatch):
+    """Ending what hangs is a matter of ``tasks.workers``, tested there; here nothing is waited for."""
+    archive, lake = write_archive(tmp_path / "archive", n_recordings=2), tmp_path / "lake"
+    spec = fake_spec(archive, lake, shard_minutes=60.0, workers=1)
+    limits = {}
+
+    def call_within(limit_s, function, lake_url, run_id, shard_index, number=None):
+        limits[number] = limit_s
+        if number in {None, 1}:
+            raise WorkerHung("worker 7", "took longer than it may and was ended", "it is tried again")
+        return function(lake_url, run_id, shard_index, number)
+
+    monkeypatch.setattr("tasks.stages.take_shard.call_within", call_within)
+    summary = run_local(spec)
+    assert not summary.lost
+    assert summary.failed == ("broken.mp3", "folder 0/talk 0.wav")
+    assert [row for row in published_rows(lake)["failures"] if "WorkerHung" in row and "talk 0" in row]
+    assert limits == {None: 600 + 20 * 25.064, 0: 600 + 20 * 0.064, 1: 600 + 20 * 12, 2: 600 + 20 * 13}

@@ -52,7 +52,7 @@ def test_same_rows_as_without_prefect(archive, local_lake, tmp_path, transcribe)
     shards = [name for name in names if re.fullmatch(r"archive · shard \d+ of \d+ · \d+ recordings? · \d+ min", name)]
     assert len(shards) >= 3
     assert sorted({*names} - {*shards}) == ["link speakers", "publish lake"]
-    kinds = {f"archive-{kind}" for kind in ("summary", "recordings", "failures", "progress")}
+    kinds = {f"archive-{kind}" for kind in ("summary", "recordings", "failures", "progress", "run")}
     assert set(shown) == {*kinds, "lake-speakers"}
     assert "7 recordings" in shown["archive-summary"].description
     assert "broken.mp3" in str(shown["archive-failures"].data)

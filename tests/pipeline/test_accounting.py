@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from flows.cli import status
 from storage.errors import ConfigError
-from storage.lake import Lake, RunRecord
+from storage.lake import Lake
+from storage.runs import RunRecord
 from storage.schemas import PARTS
 from tasks.audio.chunking import ChunkOptions
 from tasks.planning.plan import plan_run, write_plan

@@ -11,8 +11,9 @@ import pytest
 
 from flows.cli import app
 from storage.errors import ConfigError, SchemaMismatch, StorageError
-from storage.lake import Lake, RunRecord
+from storage.lake import Lake
 from storage.part_rows import rows_by_recording
+from storage.runs import RunRecord
 from tasks.reading.choose_recordings import RecordingFilter, choose_recordings
 from tasks.reading.documents import read_documents
 from tasks.reading.export import export_lake

@@ -6,7 +6,8 @@ import pytest
 
 from storage.catalog import open_catalog
 from storage.comparisons import ComparedKey, compared_keys, write_compared
-from storage.lake import Lake, RunRecord
+from storage.lake import Lake
+from storage.runs import RunRecord
 
 ONE, TWO, THREE = (ComparedKey(recording_id, "transcribe", "r1", "r2", "c1", "c2") for recording_id in ("A", "B", "C"))
 

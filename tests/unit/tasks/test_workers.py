@@ -8,15 +8,16 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
-from pathlib import Path
 
 import pytest
 
-from storage.errors import UnknownEngine, WorkerDied, is_transient
+from storage.errors import UnknownEngine, WorkerDied, WorkerHung, is_transient
 from tasks.engines import registry
 from tasks.retries import call_patiently
-from tasks.workers import call_in_worker, open_workers
+from tasks.workers import call_in_worker, call_within, leave, open_workers, reside
+from tests.processes import needs_proc, wait_until_gone
 
 
 def test_without_workers_the_call_is_made_here():
@@ -82,13 +83,48 @@ def test_a_killed_worker_loses_its_call_and_nothing_else():
         assert call_in_worker(os.getpid) != pid
 
 
+def test_a_worker_that_takes_too_long_is_ended_and_the_next_call_gets_another():
+    with open_workers(1, 1):
+        pid = call_in_worker(os.getpid)
+        with pytest.raises(WorkerHung, match="longer than 0 s"):
+            call_within(0.2, time.sleep, 600)
+        wait_until_gone(pid)
+        assert call_within(600, os.getpid) != pid
+
+
+def test_workers_may_stay_for_calls_from_anywhere():
+    reside(1, 1)
+    try:
+        first, second = call_in_worker(os.getpid), call_in_worker(os.getpid)
+        assert first == second != os.getpid()
+    finally:
+        leave()
+    wait_until_gone(first)
+    assert call_in_worker(os.getpid) == os.getpid()
+
+
+def test_every_call_waits_for_the_turn_of_its_worker():
+    turns = []
+
+    @contextmanager
+    def turn(number):
+        turns.append(("begin", number))
+        yield
+        turns.append(("end", number))
+
+    with open_workers(1, 1, turn):
+        call_in_worker(os.getpid)
+        call_in_worker(os.getpid)
+    assert turns == [("begin", 0), ("end", 0)] * 2
+
+
 def test_what_workers_log_is_logged_here(our_logs):
     with our_logs.at_level(logging.INFO), open_workers(1, 1):
         call_in_worker(logging.getLogger("tasks.test").info, "heard %d", 7)
     assert "heard 7" in our_logs.text
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+@needs_proc
 def test_workers_end_when_their_parent_is_killed():
     script = (
         "import os, time\nfrom tasks.workers import *\n"
@@ -100,14 +136,4 @@ def test_workers_end_when_their_parent_is_killed():
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    for _ in range(100):
-        if not is_running(worker):
-            return
-        time.sleep(0.1)
-    os.kill(worker, signal.SIGKILL)
-    pytest.fail("the worker outlived its parent")
-
-
-def is_running(pid):
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    wait_until_gone(worker)

@@ -79,3 +79,11 @@ def test_each_worker_sees_a_gpu_of_its_own(monkeypatch):
 def test_with_one_gpu_or_none_nothing_is_said(monkeypatch, n):
     monkeypatch.setattr(devices, "n_cuda_devices", lambda: n)
     assert devices.gpu_of_worker(0) == {}
+
+
+def test_a_gpu_has_the_name_that_the_driver_gives_it(monkeypatch):
+    monkeypatch.setattr(devices, "gpu_names", lambda: ("GPU-a", "GPU-b"))
+    assert devices.n_cuda_devices() == 2
+    assert [devices.gpu_name(number) for number in range(3)] == ["GPU-a", "GPU-b", "GPU-a"]
+    monkeypatch.setattr(devices, "gpu_names", tuple)
+    assert devices.gpu_name(0) is None

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from storage.errors import ConfigError, EngineError, EngineOutOfMemory, is_transient
 from storage.records import ClipContext, Span, SpeakerBounds
 from tasks.engines.fake import FakeDetector, FakeDiarizer, FakeEmbedder, FakeTranscriber
+from tasks.engines.fake_journal import Noted, read_journal
 from tests.tones import all_speech, spoken, tone_clip
 
 
@@ -142,3 +144,13 @@ def test_nothing_heavy_is_imported():
     code = "import sys, tasks.engines.fake; print({'torch', 'scipy', 'prefect'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_clips_are_noted_by_whoever_takes_them(dialogue, tmp_path):
+    journal = tmp_path / "journal"
+    assert read_journal(journal) == []
+    for clip in (dialogue, dialogue[16_000:], dialogue):
+        transcribe(clip, journal=str(journal))
+    first, other, again = read_journal(journal)
+    assert first == again == Noted(os.getpid(), 8000, first.digest)
+    assert (other.duration_ms, other.digest != first.digest) == (7000, True)

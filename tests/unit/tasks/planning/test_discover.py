@@ -76,10 +76,16 @@ def test_links_that_leave_the_archive_are_reported(tmp_path):
     (archive / "in.wav").symlink_to("a.wav")
     (archive / "loop").symlink_to(".")
     (archive / "broken.wav").symlink_to("nothing.wav")
+    (archive / "itself").symlink_to("itself")
+    (archive / "one.wav").symlink_to("other.wav")
+    (archive / "other.wav").symlink_to("one.wav")
     listing = discover(str(archive))
     assert sources(listing) == ["a.wav", "in.wav", "sub/b.wav"]
     assert [(type(problem), problem.subject) for problem in listing.problems] == [
         (UnreachableAudio, "broken.wav"),
+        (UnreachableAudio, "itself"),
+        (UnreachableAudio, "one.wav"),
+        (UnreachableAudio, "other.wav"),
         (UnsafeMedia, "out.wav"),
         (UnsafeMedia, "outdir"),
     ]

@@ -1,0 +1,1 @@
+"""Keep a lake in shape: few large files instead of many small ones, and nothing that nobody reads."""

@@ -1,0 +1,84 @@
+"""Shards of one run are taken by workers of a work pool; one that is killed costs nothing but time."""
+
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from flows.local import run_local
+from tests.archives import committed_facts, fake_spec, published_rows, write_archive
+from tests.flow_runs import task_runs
+from tests.flows.pools import Site, family, kill_family, wait_until
+
+_RUN = "from flows.cli import main; main()"
+_SLOW = {"VOXLAKE_TRANSCRIBER__OPTIONS": '{"delay_ms": 2500}', "VOXLAKE_CLAIM_SECONDS": "4"}
+
+
+@pytest.fixture
+def site(server, tmp_path):
+    opened = Site(server, tmp_path, "spread")
+    yield opened
+    opened.close()
+
+
+def held(lake):
+    """Return the claims that somebody holds just now."""
+    found = []
+    for file in lake.glob("claims/*/[0-9]*.json"):
+        try:
+            claim = json.loads(file.read_text())
+        except FileNotFoundError:
+            continue
+        found += [claim] if claim["report"] is None else []
+    return found
+
+
+def has_an_engine(worker):
+    """Return whether a worker's flow run has started the process in which its engines are."""
+    return len(family(worker.pid)) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("pool")
+def test_three_workers_share_an_archive_and_one_is_killed(site, with_server, tmp_path):
+    archive, lake, alone = write_archive(tmp_path / "archive", n_recordings=9), tmp_path / "lake", tmp_path / "alone"
+    deploying = threading.Thread(target=site.deploy, args=("cpu",))
+    deploying.start()
+    run_local(fake_spec(archive, alone))
+    deploying.join()
+    workers = [site.start_worker("cpu") for _ in range(3)]
+    command = [sys.executable, "-c", _RUN, "run", str(archive), str(lake), "--runner", "pool", "--workers", "3"]
+    run = subprocess.Popen(
+        [*command, "--pool", site.pools["cpu"]],
+        env=site.environment | _SLOW,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: run.poll() is not None or len(held(lake)) == 3, "three workers at work")
+    assert run.poll() is None, run.communicate()
+    victim = next(worker for worker in workers if has_an_engine(worker))
+    kill_family(victim.pid)
+    told, errors = run.communicate(timeout=200)
+    assert run.returncode == 1, errors  # the file that is no audio
+    assert json.loads(told)["lost"] == []
+    assert published_rows(lake) == published_rows(alone)
+    assert committed_facts(lake) == committed_facts(alone)
+    logs = "".join(file.read_text() for file in tmp_path.glob("worker *.log"))
+    assert "nothing was heard of its worker" in logs
+    assert [file.name for file in lake.glob("claims/*/*")] == ["ended.json"]
+
+
+def test_a_pool_that_nothing_is_deployed_to_is_said_before_anything_starts(with_server, tmp_path):
+    from flows.archive import transcribe_archive
+    from storage.errors import ConfigError
+
+    archive = write_archive(tmp_path / "archive", n_recordings=1)
+    state = transcribe_archive(
+        str(archive), str(tmp_path / "lake"), profile="fake", runner="pool", pool="nobody", return_state=True
+    )
+    with pytest.raises(ConfigError, match="work pool 'nobody'"):
+        state.result()
+    assert task_runs(state.state_details.flow_run_id) == []

@@ -1,0 +1,42 @@
+"""The temporary server ends with the process that started it; `tests/resume` has whole runs on it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from flows.temporary_server import TemporaryServer
+from storage.errors import ConfigError
+from tests.processes import is_running, needs_proc, wait_until_gone
+
+_START = """
+from flows.temporary_server import TemporaryServer
+server = TemporaryServer()
+print(server.process.pid, flush=True)
+server.process.wait()
+"""
+
+
+@needs_proc
+def test_killed_while_the_server_starts_nothing_is_left():
+    with subprocess.Popen([sys.executable, "-c", _START], stdout=subprocess.PIPE, text=True) as process:
+        server = int(process.stdout.readline())
+        assert is_running(server)
+        process.kill()
+    wait_until_gone(server)
+
+
+def test_a_server_that_does_not_start_is_an_error_that_says_so(monkeypatch):
+    monkeypatch.setattr("flows.temporary_server._COMMAND", "import sys; sys.exit(3)  # {} {}")
+    server = TemporaryServer()
+    with pytest.raises(ConfigError, match="ended with exit status 3; set PREFECT_API_URL"):
+        server.wait(60)
+
+
+def test_a_server_that_is_too_slow_is_stopped(monkeypatch):
+    monkeypatch.setattr("flows.temporary_server._COMMAND", "import os; os.read({1}, 1)  # {0}")
+    monkeypatch.setattr("flows.temporary_server._GRACE_S", 0.2)
+    server = TemporaryServer()
+    with pytest.raises(ConfigError, match=r"did not answer in 0\.5 s"):
+        server.wait(0.5)
+    assert server.process.poll() is not None
