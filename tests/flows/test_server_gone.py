@@ -1,5 +1,6 @@
 """Without a server that stays nobody is waited for, and a server that goes away takes no work with it."""
 
+import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 from uuid import uuid4
@@ -40,6 +41,7 @@ def test_a_server_that_is_gone_pauses_nothing(dead_server, our_logs):
     wish._id, wish._next_look_s = uuid4(), 0.0
     assert not wish.is_paused()
     assert "the Prefect server is gone" in our_logs.text
+    assert wish._next_look_s > time.monotonic() + 60  # asking takes long, and shards wait for it
 
 
 def test_a_slot_that_cannot_be_given_back_costs_no_work(dead_server, monkeypatch, our_logs):
