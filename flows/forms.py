@@ -91,3 +91,8 @@ NamesInReferences = Annotated[
     ),
 ]
 KeptLimits = Annotated[Limits, _shown("Limits", "What must be kept; the run fails where it is not.")]
+
+GraceDays = Annotated[
+    Annotated[float, Field(ge=0)], _shown("Grace days", "How long what was replaced is kept for who still reads it.")
+]
+DryRun = Annotated[bool, _shown("Dry run", "Only say what there is to do.")]

@@ -1,17 +1,18 @@
 """Who has to wait for whom: one run per lake, one shard per GPU, by global concurrency limits of Prefect.
 
 The limits are made when they are first needed, and are seen and changed in the UI under *Concurrency*. Slots are
-leased: a holder that dies gives its slot back within a minute or so. They save work and memory and nothing depends on
-them for being right, so that after half a day of waiting a run goes on all the same. Without a server that stays
-there is nobody to wait for, and nothing is asked.
+leased: a holder that dies gives its slot back within a minute or so. They save work and memory, and nothing depends on
+them for being right: where a slot stays taken although nobody works (a server that was restarted forgets who had it),
+it is not waited for. Without a server that stays there is nobody to wait for, and nothing is asked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 from flows.temporary_server import is_temporary
 from storage.store import absolute_url, public_url
@@ -22,7 +23,10 @@ log = logging.getLogger(__name__)
 
 _LEASE_S = 60
 """The shortest that Prefect grants; renewed all the time."""
-_LONGEST_WAIT_S = 12 * 3600
+_ASK_AGAIN_S = 3 * _LEASE_S
+_WAITING = "Waiting for the lake"
+_FLOWS = ("transcribe_archive", "link_speakers", "publish_lake", "maintain_lake")
+"""Whoever works on a lake is a run of one of these."""
 
 
 def has_server() -> bool:
@@ -48,8 +52,8 @@ def lake_turn(lake: str) -> Iterator[bool]:
         has_waited = not _taken_at_once(slot, lake_limit(lake))
         if has_waited:
             log.info("another run works on lake %s; waiting for it (%s)", archive_name(lake), lake_limit(lake))
-            _show_running("Waiting for the lake")
-            _wait(slot, lake_limit(lake))
+            _show_running(_WAITING)
+            _wait(slot, lake_limit(lake), lambda: _somebody_works_on(lake))
             _show_running("Running")
         yield has_waited
 
@@ -64,7 +68,7 @@ def gpu_turn(worker_number: int) -> Iterator[None]:
     with _slot() as slot:
         if not _taken_at_once(slot, f"voxlake-gpu-{name}"):
             log.info("the GPU is busy with another shard; waiting for it (voxlake-gpu-%s)", name)
-            _wait(slot, f"voxlake-gpu-{name}")
+            _wait(slot, f"voxlake-gpu-{name}", _somebody_works)
         yield
 
 
@@ -94,14 +98,45 @@ def _taken_at_once(slot: ExitStack, name: str) -> bool:
     return True
 
 
-def _wait(slot: ExitStack, name: str) -> None:
-    """Take the slot when it is free."""
+def _wait(slot: ExitStack, name: str, may_be_held: Callable[[], bool]) -> None:
+    """Take the slot when it is free, or go on without it when nobody can have it."""
     from prefect.concurrency.sync import concurrency
 
-    try:
-        slot.enter_context(concurrency(name, timeout_seconds=_LONGEST_WAIT_S, lease_duration=_LEASE_S))
-    except TimeoutError:
-        log.warning("%s was not free for %d hours; going on, which ends well too", name, _LONGEST_WAIT_S // 3600)
+    while True:
+        with suppress(TimeoutError):
+            slot.enter_context(concurrency(name, timeout_seconds=_ASK_AGAIN_S, lease_duration=_LEASE_S))
+            return
+        if not may_be_held():
+            log.warning("%s is not free although nobody works there; going on", name)
+            return
+
+
+def _somebody_works_on(lake: str) -> bool:
+    """Return whether another flow run that works on the lake is under way."""
+    return any(lake_limit(str(parameters["lake"])) == lake_limit(lake) for parameters in _others(_FLOWS))
+
+
+def _somebody_works() -> bool:
+    """Return whether another flow run that may hold a GPU is under way."""
+    return any(True for _ in _others((*_FLOWS, "take_shards")))
+
+
+def _others(flows: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of the runs of some flows that are under way, but for this one."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas import filters
+    from prefect.client.schemas.objects import StateType
+    from prefect.runtime import flow_run
+
+    running = filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=[StateType.RUNNING]))
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(
+            flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=list(flows))),
+            flow_run_filter=filters.FlowRunFilter(state=running),
+        )
+    for run in found:
+        if str(run.id) != flow_run.id and run.state_name != _WAITING:
+            yield run.parameters
 
 
 def _ensure(name: str) -> None:

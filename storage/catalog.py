@@ -1,7 +1,8 @@
 """The catalog: DuckDB views over one publication of a lake.
 
 Views name the exact files of the publication, so a connection shows one consistent state for as long as it lives;
-open a new one to see what was published since. DuckDB reads through fsspec, so a lake on S3 needs no extension.
+open a new one to see what was published since, and before the grace time of maintenance is over, which deletes files
+that no recent publication names. DuckDB reads through fsspec, so a lake on S3 needs no extension.
 """
 
 from __future__ import annotations

@@ -15,18 +15,18 @@ import pyarrow as pa
 
 from storage.schemas import PARTS
 
-_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
+SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
 _LOSES_ACCENTS = r"\p{Latin}\p{Greek}\p{Cyrillic}\p{Hebrew}\p{Arabic}"
 
 TERM_MACROS = (
-    f"""CREATE MACRO published.is_spaceless(term) AS regexp_matches(term, '^[{_SPACELESS}]')""",
+    f"""CREATE MACRO published.is_spaceless(term) AS regexp_matches(term, '^[{SPACELESS}]')""",
     f"""CREATE MACRO published.folded(word) AS
         CASE WHEN regexp_matches(word, '[{_LOSES_ACCENTS}]')
              THEN replace(replace(strip_accents(word), 'ß', 'ss'), 'ς', 'σ') ELSE word END""",
     rf"""CREATE MACRO published.terms_of(text) AS
         CASE WHEN regexp_matches(text, '[^\x00-\x7F]') THEN
              flatten(list_transform(
-                 regexp_extract_all(regexp_replace(lower(nfc_normalize(text)), '([{_SPACELESS}]+)', ' \1 ', 'g'),
+                 regexp_extract_all(regexp_replace(lower(nfc_normalize(text)), '([{SPACELESS}]+)', ' \1 ', 'g'),
                                     '[\p{{L}}\p{{M}}\p{{N}}]+'),
                  lambda word: CASE WHEN published.is_spaceless(word)
                      THEN list_transform(range(1, length(word) + 1), lambda place: substr(word, place, 2))
@@ -34,7 +34,7 @@ TERM_MACROS = (
         ELSE regexp_extract_all(lower(text), '[a-z0-9]+') END""",
     rf"""CREATE MACRO published.pieces_of(text) AS
         list_transform(
-            regexp_extract_all(regexp_replace(text, '([{_SPACELESS}]+)', chr(31) || '\1' || chr(31), 'g'),
+            regexp_extract_all(regexp_replace(text, '([{SPACELESS}]+)', chr(31) || '\1' || chr(31), 'g'),
                                '[\p{{L}}\p{{M}}\p{{N}}]+|[^\p{{L}}\p{{M}}\p{{N}}\x1F]+'),
             lambda piece: {{'piece': piece, 'terms': published.terms_of(piece),
                            'is_spaceless': published.is_spaceless(piece)}})""",

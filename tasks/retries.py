@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -13,9 +14,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 RETRY_DELAYS_S = (1.0, 10.0)
-"""Pauses before the second and third attempt."""
+"""Pauses before the second and third attempt, each give or take a share of it."""
+JITTER = 0.3
+"""That share: who failed together does not come back together."""
 
 log = logger(__name__)
+
+_chance = random.SystemRandom()
 
 
 def call_patiently(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -27,5 +32,5 @@ def call_patiently(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
             if not is_transient(error):
                 raise
             log.warning("%s; again in %.0f s", error, delay_s)
-        time.sleep(delay_s)
+        time.sleep(delay_s * _chance.uniform(1 - JITTER, 1 + JITTER))
     return function(*args, **kwargs)

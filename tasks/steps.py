@@ -37,7 +37,7 @@ from tasks.reading.summary import RunSummary, artifact_key, headline
 from tasks.reading.summary_page import MOST_ROWS, failure_rows, recording_rows, summary_page
 from tasks.reading.telling import link_line
 from tasks.reading.watch import Show
-from tasks.retries import RETRY_DELAYS_S
+from tasks.retries import JITTER, RETRY_DELAYS_S
 from tasks.stages.run_shard import ShardReport
 from tasks.stages.take_shard import take_shard
 from tasks.wording import counted
@@ -67,6 +67,7 @@ def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
 class _Policy(TypedDict):
     retries: int
     retry_delay_seconds: list[float]
+    retry_jitter_factor: float
     retry_condition_fn: Any
     cache_policy: Any
     persist_result: bool
@@ -75,6 +76,7 @@ class _Policy(TypedDict):
 _POLICY: _Policy = {
     "retries": len(RETRY_DELAYS_S),
     "retry_delay_seconds": list(RETRY_DELAYS_S),
+    "retry_jitter_factor": JITTER,
     "retry_condition_fn": _may_pass,
     "cache_policy": NO_CACHE,
     "persist_result": False,
@@ -153,12 +155,12 @@ def show(summary: RunSummary, lake: str, key: str) -> None:
     create_table_artifact(
         recording_rows(lake, summary.archive),
         key=f"{key}-recordings",
-        description=f"Up to {MOST_ROWS} recordings of {summary.archive}; the lake has all of them.",
+        description=f"Up to {MOST_ROWS} recordings; the lake has all of them.",
     )
     create_table_artifact(
         failure_rows(summary),
         key=f"{key}-failures",
-        description=f"{counted(len(summary.failed), 'recording')} of {summary.archive} failed; up to {MOST_ROWS} rows.",
+        description=f"{counted(len(summary.failed), 'recording')} failed, now or earlier; up to {MOST_ROWS} rows.",
     )
 
 

@@ -43,7 +43,7 @@ class Age:
 
     def is_past(self, modified: datetime, at_least: timedelta = timedelta(0)) -> bool:
         """Return whether something was written, or replaced, so long ago that nobody reads it."""
-        return self.now - modified > max(self.grace, at_least)
+        return self.now - modified >= max(self.grace, at_least)
 
 
 def stale(lake: Lake, age: Age) -> tuple[dict[str, int], dict[str, int]]:

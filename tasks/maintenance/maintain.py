@@ -44,9 +44,10 @@ class MaintainReport:
 
 
 def maintain_lake(lake_url: str, *, grace_days: float = GRACE_DAYS, is_dry_run: bool = False) -> MaintainReport:
-    """Compact facts, pack what is published, and delete what nobody has read for a while. What is read of the lake stays the same.
+    """Compact facts, pack what is published, and delete what nobody has read for a while.
 
-    Others may run, publish, query and maintain at the same time; run it again after whatever stopped it.
+    What is read of the lake stays the same. Others may run, publish, query and maintain at the same time; run it
+    again after whatever stopped it.
 
     Args:
         lake_url: The lake.

@@ -30,7 +30,8 @@ def maintenance_line(report: MaintainReport) -> str:
     """Return what was done, or would be, in one line."""
     would = "would be " if report.is_dry_run else ""
     return (
-        f"{report.compacted.n_commits} commits {would}compacted; {report.packed.n_parts} parts {would}packed; {report.n_deleted} of {report.n_files_before} files "
+        f"{report.compacted.n_commits} commits {would}compacted, {report.packed.n_parts} parts {would}packed; "
+        f"{report.n_deleted} of {report.n_files_before} files "
         f"{would}deleted, {report.freed_bytes / _MB:.1f} MB"
     )
 

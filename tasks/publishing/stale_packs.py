@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from storage.lake import Lake
 from storage.packs import PACKED, PACKS, PLACES, Pack, read_packs, serve
@@ -72,7 +73,7 @@ def _used_since(
     """Return the packs that readers use who come at any moment since then."""
     numbers = sorted(published)
     used: set[str] = set()
-    for number, following in zip(numbers, [*numbers[1:], None], strict=True):
+    for number, following in zip_longest(numbers, numbers[1:]):
         until = published[following] if following else None
         if until is not None and until < before:
             continue

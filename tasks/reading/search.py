@@ -142,7 +142,7 @@ def _runs(
 
 
 def _wanted(catalog: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, bool]]:
-    ((terms,),) = catalog.execute("SELECT published.query_terms(?)", [query]).fetchall()
+    ((terms,),) = catalog.execute("SELECT published.wanted_terms(published.query_items(?))", [query]).fetchall()
     wanted = [(one["term"], one["is_prefix"]) for one in terms or () if not one["is_excluded"]]
     if not wanted:
         raise ConfigError(f"query {query!r}", "has no word to look for", "see docs/search.md")

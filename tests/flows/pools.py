@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +18,7 @@ class Site:
 
     def __init__(self, server, folder, name):
         self.server, self.folder = server, folder
-        self.pools = {kind: f"{kind}-{name}" for kind in ("voxlake", "cpu", "gpu")}
+        self.pools = {kind: f"{kind}-{name}-{uuid.uuid4().hex[:6]}" for kind in ("voxlake", "cpu", "gpu")}
         self.environment = os.environ | {
             "PREFECT_API_URL": server,
             "PREFECT_WORKER_QUERY_SECONDS": "1",

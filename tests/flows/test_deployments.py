@@ -13,7 +13,7 @@ from tests.archives import committed_facts, fake_spec, published_rows, write_arc
 from tests.flow_runs import state_names
 from tests.flows.pools import ROOT, Site, family, wait_until
 
-_FLOWS = {"transcribe_archive", "link_speakers", "publish_lake", "evaluate_lake", "take_shards"}
+_FLOWS = {"transcribe_archive", "link_speakers", "publish_lake", "evaluate_lake", "maintain_lake", "take_shards"}
 _SLOW = {"VOXLAKE_TRANSCRIBER__OPTIONS": '{"delay_ms": 1500}', "VOXLAKE_WORKERS": "1"}
 
 
@@ -54,7 +54,7 @@ def test_every_entrypoint_is_a_flow():
 @pytest.mark.xdist_group("deployments")
 def test_one_command_deploys_all_with_forms_that_refuse_what_cannot_be(site, api):
     found = deployed(api, site)
-    assert {*found} == {"nightly", "link", "publish", "evaluate", "cpu", "gpu"}
+    assert {*found} == {"nightly", "link", "publish", "evaluate", "maintain", "cpu", "gpu"}
     assert {name: one["work_pool_name"] for name, one in found.items() if name in {"cpu", "gpu"}} == {
         kind: site.pools[kind] for kind in ("cpu", "gpu")
     }

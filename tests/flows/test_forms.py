@@ -10,12 +10,13 @@ from flows.archive import transcribe_archive
 from flows.cli_options import RunOptions
 from flows.evaluate import evaluate_lake
 from flows.lake import publish_lake
+from flows.maintain import maintain_lake
 from flows.profiles import PROFILES
 from flows.shards import take_shards
 from flows.speakers import link_speakers
 from tasks.planning.spec import Runner
 
-FLOWS = (transcribe_archive, link_speakers, publish_lake, evaluate_lake, take_shards)
+FLOWS = (transcribe_archive, link_speakers, publish_lake, evaluate_lake, maintain_lake, take_shards)
 
 
 def schema(flow):

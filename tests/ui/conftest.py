@@ -18,7 +18,6 @@ from tests.prefect_servers import (
     wait_for_run,
 )
 
-
 _PATIENCE_MS = 30_000
 
 

@@ -160,6 +160,7 @@ def test_a_victim_that_is_not_there_is_waited_for(monkeypatch):
         "export",
         "false_flags",
         "kills",
+        "media_faults",
         "memory",
         "opinions",
         "orchestration",

@@ -17,7 +17,7 @@ from storage.errors import UnknownEngine, WorkerDied, WorkerHung, is_transient
 from tasks.engines import registry
 from tasks.retries import call_patiently
 from tasks.workers import call_in_worker, call_within, leave, open_workers, reside
-from tests.processes import is_running, needs_proc, wait_until_gone
+from tests.processes import needs_proc, wait_until_gone
 
 
 def test_without_workers_the_call_is_made_here():
@@ -88,7 +88,7 @@ def test_a_worker_that_takes_too_long_is_ended_and_the_next_call_gets_another():
         pid = call_in_worker(os.getpid)
         with pytest.raises(WorkerHung, match="longer than 0 s"):
             call_within(0.2, time.sleep, 600)
-        assert not is_running(pid)
+        wait_until_gone(pid)
         assert call_within(600, os.getpid) != pid
 
 
@@ -99,7 +99,7 @@ def test_workers_may_stay_for_calls_from_anywhere():
         assert first == second != os.getpid()
     finally:
         leave()
-    assert not is_running(first)
+    wait_until_gone(first)
     assert call_in_worker(os.getpid) == os.getpid()
 
 
