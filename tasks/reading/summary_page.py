@@ -67,7 +67,10 @@ def _changes(changes: LakeChanges) -> str:
         ("recordings that failed before and still do", f"{changes.still_failed:,}"),
         ("audio added", of_audio(changes.added_ms)),
         ("speakers", _speakers(changes)),
-        ("publication", f"{changes.publication}; {changes.n_parts_written:,} of {changes.n_parts:,} parts written"),
+        (
+            "publication",
+            f"{changes.publication}; {changes.n_parts_written:,} of {counted(changes.n_parts, 'part')} written",
+        ),
     ]
     return two_columns("since the publication before", rows)
 
