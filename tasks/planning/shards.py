@@ -16,7 +16,7 @@ _SHORTEST_MS = 2 * MINUTE_MS
 _LONGEST_MS = 8 * 60 * MINUTE_MS
 _SHARDS_PER_WORKER = 4
 _MOST_SHARDS = 400
-_OVERHEAD_MS = 500
+OVERHEAD_MS = 500
 """What opening a recording costs, in milliseconds of audio, so that many short ones are not taken for no work."""
 
 
@@ -65,7 +65,7 @@ def _groups(
     n_groups: dict[Hashable, int] = {}
     for index, key in enumerate(together):
         group = (key, n_groups.setdefault(key, 0))
-        load_ms = durations_ms[index] + _OVERHEAD_MS
+        load_ms = durations_ms[index] + OVERHEAD_MS
         if load.get(group) and load[group] + load_ms > shard_ms:
             n_groups[key] += 1
             group = (key, n_groups[key])
