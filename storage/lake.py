@@ -27,6 +27,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
 import pyarrow as pa
@@ -295,10 +296,10 @@ class Lake:
             commit_id=record["commit_id"],
             run_id=record["run_id"],
             files=record["files"],
-            done=tuple(tuple(key) for key in record["done"]),
+            done=tuple((intern(identity), intern(stage), intern(recipe)) for identity, stage, recipe in record["done"]),
             sightings=tuple(
-                Sighting(**{**sighting, "at": datetime.fromisoformat(sighting["at"])})
-                for sighting in record["sightings"]
+                Sighting(**{**seen, "archive": intern(seen["archive"]), "at": datetime.fromisoformat(seen["at"])})
+                for seen in record["sightings"]
             ),
         )
 
