@@ -31,8 +31,8 @@ imports: .venv/all
 
 bench: .venv/all ## Measure accuracy and speed into bench/, best on a quiet machine; most of an hour
 	mkdir -p bench
-	for name in "accuracy samples" "false_flags samples" "identity samples" word_confidence attribution linking rerun export opinions decode workers \
-			engines orchestration memory; do \
+	for name in "accuracy samples" "false_flags samples" "identity samples" word_confidence attribution linking rerun maintain export opinions decode workers \
+			engines orchestration memory media_faults; do \
 		$(BIN)/python -m benchmarks.$$name --json bench/$${name%% *}.json || exit 1; done
 
 lock: .venv/uv ## Renew requirements.lock after a change of dependencies

@@ -99,7 +99,8 @@ def with_speakers_renamed(rows: Rows) -> Rows:
     """Return the rows of all views with each speaker called by the first voice that is theirs."""
     called: dict[str, str] = {}
     for link in sorted(rows["links"], key=lambda one: (one["recording_id"], one["local_speaker"])):
-        called.setdefault(link["speaker_id"], f"{link['recording_id']}/{link['local_speaker']}")
+        if link["speaker_id"] is not None:
+            called.setdefault(link["speaker_id"], f"{link['recording_id']}/{link['local_speaker']}")
     living = {**rows, "speakers": [one for one in rows["speakers"] if one["speaker_id"] in called]}
     return {
         view: [{name: called.get(one, one) if name in _IDS else one for name, one in row.items()} for row in some]

@@ -20,7 +20,7 @@ from tasks.threads import limit_threads
 
 ONE_THREAD: dict[str, str] = dict(os.environ)
 limit_threads(1, ONE_THREAD)
-_PATIENCE_S = 120
+_PATIENCE_S = 600
 
 
 class Spent(NamedTuple):

@@ -41,8 +41,9 @@ class Pictures:
         """Take pictures of the UI of that API into a folder."""
         self._page, self._url, self._folder = page, url, folder
 
-    def take(self, name: str, path: str, text: str) -> None:
+    def take(self, name: str, path: str, text: str, *, height: int = 800) -> None:
         """Keep the page at that path when it shows a text and has settled."""
+        self._page.set_viewport_size({"width": 1280, "height": height})
         self._page.goto(self._url.removesuffix("/api") + path, wait_until="domcontentloaded")
         self._page.get_by_text(text).first.wait_for()
         self._page.wait_for_timeout(_SETTLED_MS)
@@ -51,13 +52,13 @@ class Pictures:
 
     def take_progress(self) -> None:
         """Keep the page of a run that goes."""
-        self.take("progress", artifact_path(self._url, "samples-run"), "of the audio is done")
+        self.take("progress", artifact_path(self._url, "samples-run"), "of the audio is done", height=1150)
 
     def take_finished(self, flow_run_id: UUID, deployment_id: UUID) -> None:
         """Keep the pages of a run that is over, and the form to start another."""
         self.take("runs", "/runs", "samples → lake")
         self.take("flow-run", f"/runs/flow-run/{flow_run_id}", "recordings to do")
-        self.take("summary", artifact_path(self._url, "samples-summary"), "What changed")
+        self.take("summary", artifact_path(self._url, "samples-summary"), "What changed", height=1150)
         self.take("failures", artifact_path(self._url, "samples-failures"), "what to do")
         self.take("form", f"/deployments/deployment/{deployment_id}/run", "profile")
 

@@ -101,7 +101,8 @@ def _carry_out(plan: RunPlan) -> RunSummary:
             show=steps.nothing_to_show if plan.is_current else steps.progress_of(key, name),
             runner=spec.runner,
         )
-    steps.show(summary, spec.lake, key)
+    with steps.going_on_without_server("show what came of the run"):
+        steps.show(summary, spec.lake, key)
     log.info("%s", headline(summary))
     if summary.lost:
         raise ShardsLost(name, "; ".join(summary.lost), "run again to continue")

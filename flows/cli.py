@@ -18,6 +18,7 @@ from flows.cli_options import JsonFlag, RunOptions, plan_with
 from flows.cli_output import print_json, print_pairs, print_rows, say, wants_json
 from flows.cli_query import export, sql
 from flows.cli_recipes import compare, recipes
+from flows.cli_search import search
 from flows.cli_speakers import speakers
 from storage.errors import ConfigError, VoxlakeError
 
@@ -129,7 +130,7 @@ def status(
     return _SOME_FAILED if found["failures"] else _DONE
 
 
-for _command in (sql, export, evaluate, recipes, compare, speakers, maintain, engines, doctor, demo):
+for _command in (sql, search, export, evaluate, recipes, compare, speakers, maintain, engines, doctor, demo):
     app.command(_command)
 
 

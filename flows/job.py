@@ -19,7 +19,7 @@ from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan, write_plan
 from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
 from tasks.publishing.publish import PublishReport
-from tasks.reading.archive_view import archive_view
+from tasks.reading.archive_view import added_audio_ms, archive_view
 from tasks.reading.changes import changes_between
 from tasks.reading.summary import RunSummary
 from tasks.reading.telling import link_line, publish_line
@@ -181,12 +181,12 @@ def summarise(plan: RunPlan, taken: ShardsTaken, reduced: Reduced | None) -> Run
     """Return what there is to say of a run that is over."""
     spec, lake = plan.spec, Lake(plan.spec.lake)
     archive, sources = archive_key(spec), [listed.obj.source for listed in plan.listed]
-    number = reduced.publish.number if reduced else None
-    now = archive_view(lake, lake.publication(number) if number else lake.latest_publication(), archive, sources)
-    changes = None
-    if reduced and number:
-        before = archive_view(lake, lake.publication(number - 1), archive)
-        changes = changes_between(before, now, reduced.link, reduced.publish)
+    ours = lake.publication(reduced.publish.number) if reduced else lake.latest_publication()
+    now, changes = archive_view(lake, ours, archive, sources), None
+    if reduced:
+        previous = lake.publication(reduced.publish.number - 1)
+        added_ms, before = added_audio_ms(lake, previous, ours), archive_view(lake, previous, archive)
+        changes = changes_between(before, now, added_ms, reduced.link, reduced.publish)
     return RunSummary(
         run_id=spec.run_id,
         archive=archive,

@@ -38,6 +38,7 @@ def launch(plan: RunPlan, *, is_local: bool) -> RunSummary:
         ConfigError: an engine cannot be loaded.
         StorageError: the lake cannot be read or written.
         ShardsLost: some shards stayed undone, and Prefect knows.
+        VoxlakeError: the Prefect server went away.
     """
     from flows.local import run_planned
     from tasks.workers import hear_our_loggers
@@ -54,6 +55,7 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
     from flows.profiles import uses_gpu
     from flows.temporary_server import some_server
     from flows.turns import gpu_turn
+    from storage.errors import VoxlakeError
     from storage.store import public_url
     from tasks.planning.plan import engines_needed, write_plan
     from tasks.stages.engine_set import load_engines
@@ -66,8 +68,13 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
             workers.warm_up(load_engines, spec, engines_needed(plan.shards))
         with some_server():
             from flows.archive import transcribe_archive
+            from tasks.steps import SERVER_GONE
 
-            return transcribe_archive(public_url(spec.archive), spec.lake, run_id=spec.run_id)
+            try:
+                return transcribe_archive(public_url(spec.archive), spec.lake, run_id=spec.run_id)
+            except SERVER_GONE as cause:
+                told = "what is done is in the lake; run again to do the rest, if there is any"
+                raise VoxlakeError("Prefect server", f"went away ({cause})", told) from cause
 
 
 def _log_to_stderr() -> None:

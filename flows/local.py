@@ -7,6 +7,7 @@ from contextvars import copy_context
 from functools import partial
 
 from flows.job import Reduced, reduce_lake, run_job, take_shards
+from tasks.about import about, shard_name
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.planning.limits import limit_s
 from tasks.planning.plan import RunPlan, latest_run_id
@@ -37,8 +38,9 @@ def run_planned(plan: RunPlan) -> RunSummary:
 
         def submit(index: int) -> Future[ShardReport]:
             most_s = limit_s(spec, plan.shards[index].recordings)
-            call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index, most_s)
-            return threads.submit(copy_context().run, call)
+            with about(shard_name(index)):
+                call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index, most_s)
+                return threads.submit(copy_context().run, call)
 
         return run_job(
             plan,

@@ -17,6 +17,7 @@ from prefect.runtime import flow_run
 
 from flows.job import Suspended
 from flows.turns import has_server
+from tasks.steps import going_on_without_server
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ class Wish:
         if self._id is None or time.monotonic() < self._next_look_s:
             return self._is_paused
         self._next_look_s = time.monotonic() + _LOOK_EVERY_S
-        with get_client(sync_client=True) as client:
+        state = None
+        with going_on_without_server("ask whether to pause"), get_client(sync_client=True) as client:
             state = client.read_flow_run(self._id).state
         was_paused, self._is_paused = self._is_paused, state is not None and state.is_paused()
         if state is not None and self._is_paused and state.state_details.pause_reschedule:

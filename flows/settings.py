@@ -12,7 +12,13 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from flows.profiles import Profile, resolve_profile
 from storage.errors import ConfigError
@@ -32,6 +38,8 @@ from tasks.threads import usable_cpus
 
 _DEFAULT_FILE = "voxlake.toml"
 _FILE_VARIABLE = "VOXLAKE_CONFIG"
+_MOST = 1024
+"""Workers, or threads of each, that one machine may be told to use."""
 _PACE = ("workers", "batch_minutes", "commit_minutes")
 
 
@@ -85,17 +93,17 @@ class Settings(BaseSettings):
     utterances: Annotated[CutOptions, _known_only(CutOptions)] = CutOptions()
     local_linking: Annotated[LocalLinkOptions, _known_only(LocalLinkOptions)] = LocalLinkOptions()
     linking: Annotated[LinkOptions, _known_only(LinkOptions)] = LinkOptions()
-    workers: int | None = Field(default=None, ge=1)
-    threads: int = Field(default=1, ge=1)
-    shard_minutes: float | None = Field(default=None, gt=0)
-    batch_minutes: float | None = Field(default=None, gt=0)
-    commit_minutes: float | None = Field(default=None, gt=0)
+    workers: int | None = Field(default=None, ge=1, le=_MOST)
+    threads: int = Field(default=1, ge=1, le=_MOST)
+    shard_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    batch_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    commit_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     runner: Runner = "processes"
     pool: str | None = None
     dask_address: str | None = None
-    claim_seconds: float = Field(default=120.0, gt=0)
-    timeout_factor: float | None = Field(default=20.0, gt=0)
-    timeout_minutes: float = Field(default=10.0, ge=0)
+    claim_seconds: float = Field(default=120.0, gt=0, allow_inf_nan=False)
+    timeout_factor: float | None = Field(default=20.0, gt=0, allow_inf_nan=False)
+    timeout_minutes: float = Field(default=10.0, ge=0, allow_inf_nan=False)
 
     @classmethod
     def settings_customise_sources(
@@ -229,8 +237,13 @@ def _config_path(config: str | None) -> Path | None:
 def _checked(make: Callable[[], Settings], subject: str) -> Settings:
     try:
         return make()
-    except tomllib.TOMLDecodeError as cause:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as cause:
         raise ConfigError(subject, f"is not TOML: {cause}", "correct it") from cause
+    except OSError as cause:
+        raise ConfigError(subject, f"cannot be read ({cause.strerror})", "allow reading it") from cause
+    except SettingsError as cause:
+        problem = f"{cause}: {cause.__cause__}" if cause.__cause__ else str(cause)
+        raise ConfigError("settings", problem, "write what has fields of its own as JSON") from cause
     except ValidationError as cause:
         problems = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in cause.errors()]
         raise ConfigError("settings", "; ".join(problems), "see docs/settings.md for every setting") from cause

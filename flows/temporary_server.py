@@ -29,11 +29,10 @@ _QUICKER = {
     "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
     "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
 }
+_TEMPORARY: ContextVar[bool] = ContextVar("voxlake_temporary_server", default=False)
 _GRACE_S = 5.0
 """How long a server may take to end by itself."""
 _ASK_EVERY_S = 0.1
-
-_is_temporary: ContextVar[bool] = ContextVar("voxlake_temporary_server", default=False)
 
 
 @contextmanager
@@ -54,17 +53,17 @@ def some_server() -> Iterator[None]:
     import flows.archive  # noqa: F401 - its libraries load while the server starts
 
     server.wait(get_current_settings().server.ephemeral.startup_timeout_seconds)
-    token = _is_temporary.set(True)
+    token = _TEMPORARY.set(True)
     try:
         with temporary_settings({PREFECT_API_URL: server.api_url}):
             yield
     finally:
-        _is_temporary.reset(token)
+        _TEMPORARY.reset(token)
 
 
 def is_temporary() -> bool:
-    """Return whether flows report to a server that this module started."""
-    return _is_temporary.get()
+    """Return whether flows report to a server that ends with this run."""
+    return _TEMPORARY.get()
 
 
 class TemporaryServer:

@@ -48,7 +48,7 @@ def lake_turn(lake: str) -> Iterator[bool]:
     if not has_server():
         yield False
         return
-    with ExitStack() as slot:
+    with _slot() as slot:
         has_waited = not _taken_at_once(slot, lake_limit(lake))
         if has_waited:
             log.info("another run works on lake %s; waiting for it (%s)", archive_name(lake), lake_limit(lake))
@@ -65,11 +65,24 @@ def gpu_turn(worker_number: int) -> Iterator[None]:
     if name is None or not has_server():
         yield
         return
-    with ExitStack() as slot:
+    with _slot() as slot:
         if not _taken_at_once(slot, f"voxlake-gpu-{name}"):
             log.info("the GPU is busy with another shard; waiting for it (voxlake-gpu-%s)", name)
             _wait(slot, f"voxlake-gpu-{name}", _somebody_works)
         yield
+
+
+@contextmanager
+def _slot() -> Iterator[ExitStack]:
+    """Yield what holds a slot, and give it back; a server that is gone by then costs nothing."""
+    from tasks.steps import going_on_without_server
+
+    slot = ExitStack()
+    try:
+        yield slot
+    finally:
+        with going_on_without_server("give a slot back"):
+            slot.close()
 
 
 def _taken_at_once(slot: ExitStack, name: str) -> bool:

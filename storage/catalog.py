@@ -1,24 +1,28 @@
 """The catalog: DuckDB views over one publication of a lake.
 
 Views name the exact files of the publication, so a connection shows one consistent state for as long as it lives;
-open a new one to see what was published since. DuckDB reads through fsspec, so a lake on S3 needs no extension.
+open a new one to see what was published since, and before the grace time of maintenance is over, which deletes files
+that no recent publication names. DuckDB reads through fsspec, so a lake on S3 needs no extension.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
 
+from storage.catalog_sources import create_source, create_sources, create_table, file_rows
 from storage.comparisons import COMPARED, compared_files
 from storage.decisions import DecisionLog, read_log
 from storage.errors import ConfigError
 from storage.lake import Lake, Publication
+from storage.packs import Pack, read_packs
+from storage.parquet_sql import connect, quoted
 from storage.runs import RunRecord, run_status
-from storage.schemas import PARTS, WHOLES
+from storage.search import QUERY_MACROS, search_macro
 from storage.store import public_url
 
 _RUNS = pa.schema(
@@ -86,10 +90,7 @@ _VIEW_SQL = {
         SELECT source, size_bytes, mark, recording_id, first_seen, last_seen, archive, run_id
         FROM published.sources""",
     "transcripts": """
-        SELECT t.recording_id, t.source, t.utterance_index, t.start_ms, t.end_ms, t.speaker_id, n.name AS speaker_name,
-               t.local_speaker, t.speaker_confidence, t.speaker_uncertain, t.is_overlapped, t.text, t.language,
-               t.confidence, t.no_speech_confidence, t.flags, t.channel, t.n_words, t.recipe, t.run_id
-        FROM published.transcripts t LEFT JOIN published.shown_names n USING (speaker_id)""",
+        SELECT {transcript} FROM published.transcripts t {join}""",
     "words": """
         SELECT recording_id, source, word_index, utterance_index, start_ms, end_ms, text, confidence, speaker_id,
                local_speaker, speaker_margin, speaker_reason, is_overlapped, other_speaker, channel, recipe, run_id
@@ -157,6 +158,14 @@ _VIEW_SQL = {
 }
 
 
+_TRANSCRIPT = """
+    t.recording_id, t.source, t.utterance_index, t.start_ms, t.end_ms, t.speaker_id, {name} AS speaker_name,
+    t.local_speaker, t.speaker_confidence, t.speaker_uncertain, t.is_overlapped, t.text, t.language, t.confidence,
+    t.no_speech_confidence, t.flags, t.channel, t.n_words, t.recipe, t.run_id"""
+_MOST_INLINE_NAMES = 200
+_MOST_SOUGHT = 1_000
+"""Rows up to which a join tells the files which rows it wants, so that the others are not read."""
+
 _SHOWN_NAMES = """
     CREATE TABLE published.shown_names AS
     SELECT coalesce(s.merged_into, n.speaker_id) AS speaker_id,
@@ -194,73 +203,54 @@ def open_catalog(lake_url: str, publication: Publication | None = None) -> duckd
     if publication is None and not runs:
         problem = "nothing has been published there"
         raise ConfigError(f"lake {public_url(lake_url)!r}", problem, "fill it with: voxlake run ARCHIVE LAKE")
-    connection = duckdb.connect(":memory:")
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")  # in a notebook it would stand among the output
-    if not lake.store.is_local:
-        lake.store.learn_names("published")  # DuckDB asks a dozen times what each file is, at every query
-        connection.register_filesystem(lake.store.fs)
+    try:
+        return _catalog(lake, publication, runs, read_packs(lake))
+    except duckdb.IOException:  # somebody deletes packs; parts hold the same rows
+        return _catalog(lake, publication, runs, ())
+
+
+def _catalog(
+    lake: Lake, publication: Publication | None, runs: Sequence[RunRecord], packs: Sequence[Pack]
+) -> duckdb.DuckDBPyConnection:
+    connection = connect(lake)
+    connection.execute("SET parquet_metadata_cache = true")
+    connection.execute(f"SET dynamic_or_filter_threshold = {_MOST_SOUGHT}")
     connection.execute("CREATE SCHEMA published")
-    for table, schema in {**PARTS, **WHOLES}.items():
-        _create_source(connection, lake, table, schema, _files(publication, table))
-    _create_table(connection, "names", _names_table(lake))
+    create_sources(connection, lake, publication, packs)
+    names = lake.names()
+    create_table(connection, "names", _names_table(names))
     connection.execute(_SHOWN_NAMES)
     for table, files in compared_files(lake).items():
-        _create_source(connection, lake, table, COMPARED[table], files)
+        create_source(connection, table, COMPARED[table], file_rows(lake, files))
     for helper in (_STANDING_CHOICES, _COUNTING_COMPARISONS):
         connection.execute(helper)
-    _create_table(connection, "decision_events", _decisions_table(read_log(lake)))
-    _create_table(connection, "run_records", _runs_table(runs))
+    create_table(connection, "decision_events", _decisions_table(read_log(lake)))
+    create_table(connection, "run_records", _runs_table(runs))
+    name, join = _shown_name(connection)
+    transcript = _TRANSCRIPT.format(name=name)
     for view, sql in _VIEW_SQL.items():
-        connection.execute(f"CREATE VIEW main.{view} AS {sql}")
+        connection.execute(f"CREATE VIEW main.{view} AS {sql.format(transcript=transcript, join=join)}")
+    for macro in (*QUERY_MACROS, search_macro(transcript, join)):
+        connection.execute(macro)
     return connection
 
 
-def _files(publication: Publication | None, table: str) -> list[str]:
-    if publication is None:
-        return []
-    if table in PARTS:
-        return [part.files[table] for part in publication.parts]
-    return [publication.wholes[table]] if table in publication.wholes else []
+def _shown_name(connection: duckdb.DuckDBPyConnection) -> tuple[str, str]:
+    """Return SQL of a transcript's speaker's name, and the join that it wants.
 
-
-def _create_source(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, table: str, schema: pa.Schema, keys: Sequence[str]
-) -> None:
-    """Create a view over a table's files; over nothing, an empty table of the same columns.
-
-    Columns that came after the files were written are null.
+    A join is made also where nobody asks for the name, so a few names stand in the query itself.
     """
-    if not keys:
-        _create_table(connection, table, schema.empty_table())
-        return
-    paths = [lake.store.path(key) for key in keys]
-    if not lake.store.is_local:
-        paths = [lake.store.fs.unstrip_protocol(path) for path in paths]
-    listed = ", ".join("'" + _literal(path).replace("'", "''") + "'" for path in paths)
-    rows = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
-    connection.execute(f"CREATE VIEW published.{table} AS {rows}")
-    present = connection.execute(f"DESCRIBE published.{table}").fetchall()
-    if not {column for column, *_ in present}.issuperset(schema.names):
-        _create_table(connection, f"all_of_{table}", schema.empty_table())
-        rows += f" UNION ALL BY NAME SELECT * FROM published.all_of_{table}"
-        connection.execute(f"CREATE OR REPLACE VIEW published.{table} AS {rows}")
+    rows = connection.execute("SELECT speaker_id, name FROM published.shown_names ORDER BY ALL").fetchall()
+    if not rows:
+        return "NULL::VARCHAR", ""
+    if len(rows) > _MOST_INLINE_NAMES:
+        return "n.name", "LEFT JOIN published.shown_names n USING (speaker_id)"
+    entries = ", ".join(f"{quoted(speaker_id)}: {quoted(name)}" for speaker_id, name in rows)
+    return f"MAP {{{entries}}}[t.speaker_id]", ""
 
 
-def _literal(path: str) -> str:
-    """Return a pattern that means this very path, whatever its folders are called."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
-
-
-def _create_table(connection: duckdb.DuckDBPyConnection, name: str, data: pa.Table) -> None:
-    connection.register("incoming", data)
-    connection.execute(f"CREATE TABLE published.{name} AS SELECT * FROM incoming")
-    connection.unregister("incoming")
-
-
-def _names_table(lake: Lake) -> pa.Table:
-    names = sorted(lake.names().items())
-    columns = [[speaker_id for speaker_id, _ in names], [name for _, name in names]]
+def _names_table(names: Mapping[str, str]) -> pa.Table:
+    columns = [sorted(names), [names[speaker_id] for speaker_id in sorted(names)]]
     return pa.Table.from_arrays([pa.array(column, pa.string()) for column in columns], schema=_NAMES)
 
 

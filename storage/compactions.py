@@ -148,9 +148,8 @@ def _is_wanted(rows: pa.Table, wanted: Mapping[str, Sequence[str]], names: Seque
 
 def _groups(metadata: pq.FileMetaData, wanted: Collection[RowKey]) -> list[int]:
     """Return the row groups that may hold wanted rows, by the least and the greatest of their values."""
-    names = metadata.schema.to_arrow_schema().names
     leaves = {metadata.schema.column(at).path: at for at in range(len(metadata.schema))}
-    at = [leaves[name] for name in _KEY_COLUMNS[:2] if name in names]
+    at = [leaves[name] for name in _KEY_COLUMNS[:2]]
 
     def may_hold(group: int) -> bool:
         found = [metadata.row_group(group).column(one).statistics for one in at]

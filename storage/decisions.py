@@ -4,12 +4,13 @@ A decision is about *voices*, not about speaker IDs: it says at which moments of
 Moments survive whatever is done to the lake later: another diarizer, other chunks, another embedder, another link.
 
     decisions/<decision_id>.json     a decision, or that one was taken back
+    erased/<decision_id>.json        that what was to be forgotten is gone from every file; until then every link tries
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -22,6 +23,7 @@ DecisionKind = Literal["merge", "split", "forbid", "enroll", "forget"]
 _FOLDER = "decisions"
 _ID_DIGITS = 10
 _UNDO = "undo"
+_ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -107,6 +109,18 @@ def record_undo(lake: Lake, decision_id: str) -> None:
 def forget_name(lake: Lake, decision: Decision) -> None:
     """Take the person's name out of a decision, the only change that a decision ever sees."""
     lake.store.put(_key(decision.decision_id), json_bytes(_plain(replace(decision, name=None))))
+
+
+def mark_erased(lake: Lake, forgotten: Iterable[Decision]) -> None:
+    """Note that nothing is left of what these decisions removed."""
+    for one in forgotten:
+        lake.store.create(f"{_ERASED}/{one.decision_id}.json", json_bytes({"at": datetime.now(UTC).isoformat()}))
+
+
+def is_all_erased(lake: Lake, log: DecisionLog) -> bool:
+    """Return whether everybody who was forgotten is gone; False where that was begun and never finished."""
+    forgotten = {f"{one.decision_id}.json" for one in log.of_kind("forget")}
+    return not forgotten or forgotten <= set(lake.store.list(_ERASED))
 
 
 def event_ids(lake: Lake) -> frozenset[str]:

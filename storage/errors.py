@@ -23,10 +23,12 @@
     └── LimitsBroken             an evaluation found figures beyond the limits that were given
 
 ``Transient`` marks what may succeed when tried again; ``is_transient`` is the single retry predicate.
-A message says subject, what happened, what to do, in this order.
+A message says subject, what happened, what to do, in this order; secrets in what others said are taken out.
 """
 
 from __future__ import annotations
+
+from storage.secrets import without_secrets
 
 
 class Transient:
@@ -37,7 +39,8 @@ class VoxlakeError(Exception):
     """Base of all errors; ``subject`` is the recording, engine, file or setting concerned."""
 
     def __init__(self, subject: str, problem: str, remedy: str = "") -> None:
-        """Keep all three parts as arguments, so that the error survives pickling."""
+        """Keep all three parts, without secrets, as arguments, so that the error survives pickling."""
+        subject, problem, remedy = map(without_secrets, (subject, problem, remedy))
         super().__init__(subject, problem, remedy)
         self.subject = subject
         self.problem = problem

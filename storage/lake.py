@@ -8,10 +8,12 @@
     transcripts/<part>.parquet           the published transcripts again, for engines that want one glob
     names/<event>.json                   names people gave to speakers
     decisions/<decision>.json            what else people decided about speakers (``storage.decisions``)
+    erased/<decision>.json               that a forgotten person is gone (``storage.decisions``)
     enrolled/<decision>.parquet          voices that people brought (``storage.enrolled``)
     recipes/<recipe>.json                what recipes stand for (``storage.recipe_cards``)
     choices/<choice>.json                which recipes people chose to see (``storage.choices``)
     comparisons/, disagreements/         where recipes differ (``storage.comparisons``)
+    packs/<pack>.json                    sorted copies of published rows (``storage.packs``)
     runs/<run>.json                      one record per run
     plans/<run>.json                     what a run is about to do; only read by that run
     planned/<run>.jsonl                  its shards and all that it listed, a line for each shard

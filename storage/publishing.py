@@ -18,6 +18,7 @@ RENEWED_AFTER = timedelta(hours=12)
 """Age from which a file is not relied upon, unless the latest publication names it."""
 _DIGEST_DIGITS = 20
 _MIRROR = "transcripts"
+_SUFFIX = ".parquet"
 _MIRROR_STATE = f"{_MIRROR}/.published.json"
 
 
@@ -70,29 +71,31 @@ def mirror_transcripts(lake: Lake) -> None:
 
     A reader of the glob sees every utterance once at any moment, since a recording never changes its part. Where
     several runs mirror at once, whoever sees a newer publication begins again, beginning with what it wrote itself.
+    What a run that was killed has put there, and no publication since has named, goes too.
     """
-    written: dict[str, str] = {}
+    written: dict[str, str | None] = {}
     while (publication := lake.latest_publication()) is not None and not is_mirrored(lake, publication, written):
         state = lake.store.read_json(_MIRROR_STATE) if lake.store.exists(_MIRROR_STATE) else {"parts": {}}
         there = {**state["parts"], **written}
         wanted = {part.part_id: part.digest for part in publication.parts}
         for part in publication.parts:
             if there.get(part.part_id) != part.digest:
-                lake.store.put(f"{_MIRROR}/{part.part_id}.parquet", lake.store.read(part.files["transcripts"]))
+                lake.store.put(f"{_MIRROR}/{part.part_id}{_SUFFIX}", lake.store.read(part.files["transcripts"]))
                 written[part.part_id] = part.digest
-        for part_id in sorted(there.keys() - wanted.keys()):
-            lake.store.delete(f"{_MIRROR}/{part_id}.parquet")
-            written.pop(part_id, None)
+        found = {name.removesuffix(_SUFFIX) for name in lake.store.list(_MIRROR) if name.endswith(_SUFFIX)}
+        for part_id in sorted((found | there.keys()) - wanted.keys()):
+            lake.store.delete(f"{_MIRROR}/{part_id}{_SUFFIX}")
+            written[part_id] = None
         lake.store.put_json(_MIRROR_STATE, {"number": publication.number, "parts": wanted})
 
 
-def is_mirrored(lake: Lake, publication: Publication, written: Mapping[str, str] | None = None) -> bool:
+def is_mirrored(lake: Lake, publication: Publication, written: Mapping[str, str | None] | None = None) -> bool:
     """Return whether ``transcripts/`` shows that publication, and nothing older that was written over it.
 
     Args:
         lake: The lake.
         publication: Its latest publication.
-        written: Digest of each part that the caller wrote, maybe after somebody else.
+        written: Digest of each part that the caller wrote, maybe after somebody else; None of one that it deleted.
     """
     if not lake.store.exists(_MIRROR_STATE):
         return False

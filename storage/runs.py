@@ -33,7 +33,7 @@ class RunRecord:
     outcome: RunOutcome | None = None
     """How it ended; None while it goes, and for ever if it was killed."""
     error: str | None = None
-    """Why it failed."""
+    """Why it failed, or what stopped it."""
     runner: str | None = None
     """Who takes its shards."""
     n_shards: int = 0

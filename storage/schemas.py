@@ -172,8 +172,14 @@ PARTS: Mapping[str, pa.Schema] = {
         ("stage", pa.string()),
         *_ORIGIN,
     ),
+    "terms": _schema(  # row: place of the utterance in the part's file of transcripts
+        ("term", pa.string()), ("row", pa.int32()), ("n", pa.int32()), ("n_words", pa.int32())
+    ),
 }
-"""Published tables that grow with the audio: one file per part, a part being a stable group of recordings."""
+"""Published tables that grow with the audio: one file per part, a part being a stable group of recordings.
+
+A part that an older version published may lack some of them.
+"""
 
 WHOLES: Mapping[str, pa.Schema] = {
     "recordings": _schema(

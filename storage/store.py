@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import threading
 import time
 import uuid
@@ -148,6 +149,18 @@ class Store:
                 self.fs.pipe_file(self.path(key), data)
                 return
             with _local_temporary(self.path(key), data) as temporary:
+                temporary.replace(self.path(key))
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write a local file as an object, a piece at a time, replacing what was there."""
+        with self._reaching(key):
+            if not self.is_local:
+                self.fs.put_file(str(path), self.path(key))
+                return
+            with _local_temporary(self.path(key), b"") as temporary:
+                shutil.copyfile(path, temporary)
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
                 temporary.replace(self.path(key))
 
     def create(self, key: str, data: bytes) -> bool:

@@ -17,7 +17,8 @@ _subjects: ContextVar[tuple[str, ...]] = ContextVar("voxlake_about", default=())
 @contextmanager
 def about(*subjects: str) -> Iterator[None]:
     """Let log lines of this block begin with these subjects too, such as ``shard 2`` or a recording's source."""
-    token = _subjects.set((*_subjects.get(), *subjects))
+    said = _subjects.get()
+    token = _subjects.set((*said, *(subject for subject in subjects if subject not in said)))
     try:
         yield
     finally:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from storage.errors import VoxlakeError, is_transient
+from tasks.about import logger
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,7 +18,7 @@ RETRY_DELAYS_S = (1.0, 10.0)
 JITTER = 0.3
 """That share: who failed together does not come back together."""
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _chance = random.SystemRandom()
 

@@ -7,15 +7,20 @@ SQLite server answers that with 503 and two seconds' wait.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypedDict, cast
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import ObjectNotFound
 
 from storage.errors import is_transient
 from tasks.evaluation.evaluate import SpeakerNames, evaluate_lake
@@ -36,6 +41,21 @@ from tasks.retries import JITTER, RETRY_DELAYS_S
 from tasks.stages.run_shard import ShardReport
 from tasks.stages.take_shard import take_shard
 from tasks.wording import counted
+
+log = logging.getLogger(__name__)
+
+
+SERVER_GONE = (HTTPError, ObjectNotFound)
+"""Errors of a server that does not answer, or that knows nothing of the run any more."""
+
+
+@contextmanager
+def going_on_without_server(what: str) -> Iterator[None]:
+    """Do something beside the work; where the server is gone, say so and go on: the lake has everything."""
+    try:
+        yield
+    except SERVER_GONE as problem:
+        log.warning("could not %s, for the Prefect server is gone (%s); the work goes on", what, problem)
 
 
 def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -77,11 +97,12 @@ def _transcribe_shard(
 def _link(lake: str, run_id: str) -> LinkReport:
     """Find the same voices across all recordings of the lake."""
     report = link_lake(lake, run_id)
-    create_markdown_artifact(
-        link_page(lake, report),
-        key=f"{artifact_key(lake)}-speakers",
-        description=link_line(report),
-    )
+    with going_on_without_server("show the speakers"):
+        create_markdown_artifact(
+            link_page(lake, report),
+            key=f"{artifact_key(lake)}-speakers",
+            description=link_line(report),
+        )
     return report
 
 
@@ -134,12 +155,12 @@ def show(summary: RunSummary, lake: str, key: str) -> None:
     create_table_artifact(
         recording_rows(lake, summary.archive),
         key=f"{key}-recordings",
-        description=f"Up to {MOST_ROWS} recordings of {summary.archive}; the lake has all of them.",
+        description=f"Up to {MOST_ROWS} recordings; the lake has all of them.",
     )
     create_table_artifact(
         failure_rows(summary),
         key=f"{key}-failures",
-        description=f"{counted(len(summary.failed), 'recording')} of {summary.archive} failed; up to {MOST_ROWS} rows.",
+        description=f"{counted(len(summary.failed), 'recording')} failed, now or earlier; up to {MOST_ROWS} rows.",
     )
 
 

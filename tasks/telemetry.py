@@ -9,7 +9,10 @@ _OFF = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PYANNOTE_METRICS_ENABLED": "0",
+    "WANDB_ERROR_REPORTING": "false",
+    "WANDB_MODE": "disabled",
 }
+"""Prefect and Hugging Face heed the first; wandb, which NeMo brings along, reports its errors unless told not to."""
 
 
 def turn_off_telemetry() -> None:

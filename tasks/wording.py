@@ -42,9 +42,9 @@ def of_audio(ms: int) -> str:
     return f"{ms / _MINUTE_MS:.1f} min" if ms < _HOUR_MS else f"{ms / _HOUR_MS:,.2f} h"
 
 
-def cell(text: str) -> str:
-    """Return a text as a cell of a Markdown table: one line, and nothing in it that Markdown reads as its own."""
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def plain(text: str) -> str:
+    """Return a text for Markdown: one line, and nothing in it that Markdown reads as its own."""
+    escaped = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for mark in ("\\", "|", "*", "_", "`", "[", "]"):
-        plain = plain.replace(mark, f"\\{mark}")
-    return plain
+        escaped = escaped.replace(mark, f"\\{mark}")
+    return escaped

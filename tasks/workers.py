@@ -27,6 +27,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any, ParamSpec, TypeVar
 
 from storage.errors import WorkerDied, WorkerHung
+from storage.secrets import hide_secrets_in_logs, without_secrets
 from tasks.engines.devices import gpu_of_worker
 from tasks.limits import limit_this_process
 from tasks.threads import limit_threads
@@ -98,9 +99,14 @@ def leave() -> None:
 
 
 def hear_our_loggers() -> None:
-    """Let our loggers speak from INFO on; Prefect attaches its handlers to them but leaves their level alone."""
+    """Let our loggers speak from INFO on, or from DEBUG; Prefect attaches its handlers but leaves their level alone.
+
+    No secret that another library puts into an error passes on.
+    """
+    hide_secrets_in_logs()
+    level = logging.DEBUG if os.environ.get("VOXLAKE_DEBUG") == "1" else logging.INFO
     for name in OUR_LOGGERS:
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(level)
 
 
 class WorkerPool:
@@ -287,11 +293,11 @@ def _send_logs(pipe: Connection) -> threading.RLock:
 
 def _portable(error: Exception) -> Exception:
     """Return the error with its traceback as a note; in plain words where it cannot be pickled."""
-    error.add_note("".join(traceback.format_exception(error)).rstrip())
+    error.add_note(without_secrets("".join(traceback.format_exception(error)).rstrip()))
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     except Exception:  # noqa: BLE001 - anything may go wrong in foreign reducers
-        plain = RuntimeError(f"{type(error).__name__}: {error}")
+        plain = RuntimeError(without_secrets(f"{type(error).__name__}: {error}"))
         plain.__notes__ = error.__notes__
         return plain
     return error

@@ -38,8 +38,7 @@ def prefect_server(home: Path, *, ui: bool = False) -> Iterator[str]:
         wait_until_healthy(process, f"{url}/health")
         yield url
     finally:
-        process.terminate()
-        process.wait(30)
+        _end(process)
 
 
 def prefect(url: str, home: Path, *arguments: str) -> str:
@@ -70,8 +69,7 @@ def process_worker(url: str, home: Path, **variables: str) -> Iterator[subproces
     try:
         yield process
     finally:
-        process.terminate()
-        process.wait(30)
+        _end(process)
 
 
 def start_run(url: str, deployment: str, parameters: Mapping[str, object]) -> Any:
@@ -158,6 +156,15 @@ def wait_until_healthy(process: subprocess.Popen[bytes], url: str) -> None:
             time.sleep(0.25)
     message = "the server did not start"
     raise TimeoutError(message)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:  # a worker first waits for whatever it is asking
+        process.kill()
+        process.wait()
 
 
 def _environment(url: str, home: Path) -> dict[str, str]:

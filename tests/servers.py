@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -108,7 +108,8 @@ class S3Proxy:
     @contextmanager
     def running(self) -> Iterator[S3Proxy]:
         """Serve until the block ends."""
-        handler = type("Handler", (_Handler,), {"proxy": self})
+        methods = {f"do_{method}": _Handler.pass_on for method in ("GET", "PUT", "POST", "DELETE", "HEAD")}
+        handler = type("Handler", (_Handler,), {"proxy": self, **methods})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -133,7 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
-    def _any(self) -> None:
+    def pass_on(self) -> None:
+        """Answer one request."""
         fault = self.proxy.fault_of(self.command, self.path)
         n_body = int(self.headers.get("Content-Length") or 0)
         if self.headers.get("Expect"):
@@ -157,13 +159,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.what == "cut download":
             self._hang_up()
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _any
-
     def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         address = urlsplit(self.proxy.server)
         upstream = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in {"host", "expect"}}
-        with self.proxy.deciding if self.headers.get("If-None-Match") else _nothing():
+        with self.proxy.deciding if self.headers.get("If-None-Match") else nullcontext():
             upstream.request(self.command, self.path, body, {**headers, "Host": address.netloc})
             found = upstream.getresponse()
             answer = found.read()
@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         return found.status, found.getheaders(), answer
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        size = dict((name.lower(), value) for name, value in headers).get("content-length", "0")
+        size = {name.lower(): value for name, value in headers}.get("content-length", "0")
         self.proxy.requests.append(Request(self.command, self.path, status, len(body)))
         self.send_response_only(status)
         for name, value in headers:
@@ -190,8 +190,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         self.close_connection = True
         self.connection.shutdown(2)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

@@ -20,6 +20,7 @@ Detect = Callable[[Clip], list[Span]]
 """Finds speech in a clip; spans in clip time, sorted and disjoint."""
 
 _PIECE_MS = 2_000
+_LONGEST_MS = 24 * 3_600_000
 _GRID_MS = 160
 """Cuts keep to this grid where they can, so that frames of 10 to 80 ms fall alike in every chunk."""
 _FRAME_MS = 10
@@ -43,6 +44,8 @@ class ChunkOptions:
 
     def __post_init__(self) -> None:
         """Refuse lengths that leave no room to choose a cut."""
+        if self.max_ms > _LONGEST_MS:
+            raise ConfigError(f"chunks of at most {self.max_ms} ms", "do not fit into memory", "allow a day at most")
         if not _PIECE_MS <= self.min_ms <= self.earliest_cut_ms < self.max_ms - self.min_ms:
             raise ConfigError(
                 f"chunks of {self.target_ms} ms, at least {self.min_ms}, at most {self.max_ms}",

@@ -5,6 +5,7 @@ Some libraries insist on unpickling whole checkpoints, and a pickle may call any
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,14 @@ _HARMLESS: Final = frozenset(
     }
 )  # fmt: skip
 """Types of data that trainers store beside weights; making one of them does nothing else."""
+
+
+_FORCE: Final = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+
+
+def insist_on_weights_only() -> None:
+    """Take away the variable that makes torch run what a checkpoint says, for libraries that leave the choice to it."""
+    os.environ.pop(_FORCE, None)
 
 
 def refuse_code(engine: str, path: Path, remedy: str) -> None:

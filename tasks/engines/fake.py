@@ -232,12 +232,14 @@ class FakeEmbedder(_Fake[FakeEmbedderOptions]):
     """For tests: the vector says how much of each voice is heard, so one voice is the same in every recording."""
 
     schema = FakeEmbedderOptions
+    dim = len(VOICES_HZ)
     info = EngineInfo(summary="for tests: a voice is its spectrum", licence="Apache-2.0", languages="tones")
 
-    @property
-    def dim(self) -> int:
-        """Numbers in a vector: the voices there are, and of a crowd as many as speaker models have."""
-        return _CROWD_DIM if self._options.crowd else len(VOICES_HZ)
+    def __init__(self, options: FakeEmbedderOptions) -> None:
+        """Tell voices apart, or people; of a crowd vectors are as long as those of speaker models."""
+        super().__init__(options)
+        if options.crowd:
+            self.dim = _CROWD_DIM
 
     def embed(self, clips: Sequence[Clip], /) -> FloatArray:
         """Return ``(len(clips), dim)`` float32 of unit length; NaN where no voice is heard.

@@ -10,6 +10,7 @@ from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import numpy as np
@@ -158,7 +159,7 @@ class VoiceEncoder:
             self._linear.load_state_dict(_part(state, "linear."))
             self._lstm.to(self._device).eval()
             self._linear.to(self._device).eval()
-        except (RuntimeError, KeyError, OSError, ValueError) as cause:
+        except (RuntimeError, KeyError, OSError, ValueError, UnpicklingError) as cause:
             raise EngineUnavailable(
                 "engine 'resemblyzer'",
                 f"cannot load {path.name} on {device!r} ({cause})",

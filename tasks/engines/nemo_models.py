@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.errors import EngineUnavailable
+from tasks.engines.checkpoints import insist_on_weights_only
 from tasks.engines.devices import is_out_of_memory, pick_device
 from tasks.engines.hub import WeightsSource
 from tasks.engines.registry import missing_library
@@ -60,6 +61,7 @@ def restore_nemo(engine: str, class_name: str, path: Path, device: str) -> Any:
     except ImportError as cause:
         raise missing_library(engine, cause) from cause
     nemo_logging.setLevel(logging.ERROR)
+    insist_on_weights_only()
     try:
         model = getattr(models, class_name).restore_from(str(path), map_location=pick_device(device))
     except Exception as cause:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.compactions import group_rows
-from storage.decisions import Decision, DecisionLog, forget_name, read_log
+from storage.decisions import Decision, DecisionLog, forget_name, mark_erased, read_log
 from storage.enrolled import delete_clips, delete_stray_clips
 from storage.errors import TableGone
 from storage.lake import Lake, LakeState
@@ -72,6 +72,7 @@ def erase_forgotten(lake: Lake, state: LakeState) -> Erased:
         keys = [f"{folder}/{name}" for folder in _FOLDERS for name in lake.store.list(folder)]
         found = _erase_vectors(lake, state, tombstones, keys)
         if not found:
+            mark_erased(lake, tombstones)
             break
         n_fingerprints += sum(found.values())
         files |= found.keys()

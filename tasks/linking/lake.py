@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.choices import choices_table, read_choices
+from storage.decisions import is_all_erased
 from storage.enrolled import enrolled_voices
 from storage.lake import FactKey, Lake, LakeState
 from storage.memory import write_memory
@@ -119,7 +120,7 @@ class _Stage:
 
     def _link_whole(self, labels: pa.Table) -> tuple[Outcome, tuple[SetAside, ...]]:
         labels, n_forgotten = self._decided.forget(labels)
-        if n_forgotten:
+        if n_forgotten or not is_all_erased(self._lake, self._decided.log):
             erase_forgotten(self._lake, self._state)
         spec = self._plan.spec
         return WholeLink(

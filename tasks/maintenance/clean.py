@@ -43,7 +43,7 @@ class Age:
 
     def is_past(self, modified: datetime, at_least: timedelta = timedelta(0)) -> bool:
         """Return whether something was written, or replaced, so long ago that nobody reads it."""
-        return self.now - modified > max(self.grace, at_least)
+        return self.now - modified >= max(self.grace, at_least)
 
 
 def stale(lake: Lake, age: Age) -> tuple[dict[str, int], dict[str, int]]:
@@ -144,17 +144,29 @@ def _links(lake: Lake, age: Age) -> tuple[dict[str, int], set[str]]:
 
 
 def _stale_plans(lake: Lake, age: Age) -> dict[str, int]:
-    """Return plans of runs that ended, or were killed, but for the latest of each archive."""
+    """Return plans, with what workers said of their shards, of runs that ended or were killed.
+
+    The latest of each archive stays.
+    """
     entries = {name.removesuffix(".json"): one for name, one in lake.store.entries("plans").items()}
     runs = {one.run_id: one for one in lake.runs()}
     latest = {runs[name].settings.get("archive"): name for name in sorted(entries) if name in runs}
     kept = {*latest.values(), max(entries, default="")}
-    return {
-        f"plans/{name}.json": one.size_bytes
+    stale = {
+        name: one
         for name, one in entries.items()
         if name not in kept
         and age.is_past(one.modified, timedelta(0) if name in runs and runs[name].ended_at else _LONGEST_RUN)
     }
+    lines = {name.removesuffix(".jsonl"): one for name, one in lake.store.entries("planned").items()}
+    claims = _in_folders(lake, [f"claims/{name}" for name in lake.store.list("claims") if name in stale])
+    nameless = {name: one for name, one in lines.items() if name not in entries}
+    return (
+        {f"plans/{name}.json": one.size_bytes for name, one in stale.items()}
+        | {f"planned/{name}.jsonl": one.size_bytes for name, one in lines.items() if name in stale}
+        | _old({f"planned/{name}.jsonl": one for name, one in nameless.items()}, age, LONGEST_WRITE)
+        | {key: one.size_bytes for key, one in claims.items()}
+    )
 
 
 def _stray_disagreements(lake: Lake, age: Age) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Maintenance of a lake: compact what is small, delete what nobody reads."""
+"""Maintenance of a lake: compact facts, pack what is published, delete what nobody reads."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from datetime import UTC, datetime, timedelta
 from storage.compactions import FOLDER as COMPACTIONS
 from storage.errors import ConfigError
 from storage.lake import Lake
+from storage.packs import PACKS
 from storage.store import public_url
 from tasks.linking.forgotten import erase_from
 from tasks.maintenance.clean import Age, stale
 from tasks.maintenance.compact import CompactReport, compact_facts
+from tasks.publishing.pack import PackReport, pack_lake
+from tasks.publishing.stale_packs import stale_pack_keys
 
 GRACE_DAYS = 7.0
 """How long somebody may go on reading what he once saw: longer than a run takes, and than a connection stays open."""
-_WITH_FOLDERS = ("facts", "published")
+_WITH_FOLDERS = ("facts", "published", "claims")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,7 @@ class MaintainReport:
 
     is_dry_run: bool
     compacted: CompactReport
+    packed: PackReport
     n_files_before: int
     n_files_after: int
     """Of a dry run, without the files that it would write."""
@@ -40,9 +44,10 @@ class MaintainReport:
 
 
 def maintain_lake(lake_url: str, *, grace_days: float = GRACE_DAYS, is_dry_run: bool = False) -> MaintainReport:
-    """Compact facts and delete what nobody has read for a while. What is read of the lake stays the same.
+    """Compact facts, pack what is published, and delete what nobody has read for a while.
 
-    Others may run, publish, query and maintain at the same time; run it again after whatever stopped it.
+    What is read of the lake stays the same. Others may run, publish, query and maintain at the same time; run it
+    again after whatever stopped it.
 
     Args:
         lake_url: The lake.
@@ -62,21 +67,25 @@ def maintain_lake(lake_url: str, *, grace_days: float = GRACE_DAYS, is_dry_run: 
     if not is_dry_run:
         _erase_from_strays(lake)
     compacted = compact_facts(lake, is_dry_run=is_dry_run)
-    now = datetime.now(UTC) if is_dry_run else lake.store.now()
-    manifests, files = stale(lake, Age(now=now, grace=timedelta(days=grace_days)))
+    packed = pack_lake(lake_url, is_dry_run=is_dry_run)
+    age = Age(now=datetime.now(UTC) if is_dry_run else lake.store.now(), grace=timedelta(days=grace_days))
+    packs = stale_pack_keys(lake, age.now - age.grace)  # judged by publications that the next line may let go
+    manifests, files = stale(lake, age)
     if not is_dry_run:
         for folder in ("", *_folders(lake)):
             lake.store.delete_leftovers(folder)
-        lake.store.delete_all(manifests)  # first: whatever stops this, no manifest names a file that is gone
-        lake.store.delete_all(files)
-    gone = manifests | files
+        # First the manifests: whatever stops this, none names a file that is gone.
+        lake.store.delete_all([*manifests, *packs.manifests])
+        lake.store.delete_all([*files, *packs.files])
+    gone = [*manifests, *files, *packs.keys]
     return MaintainReport(
         is_dry_run=is_dry_run,
         compacted=compacted,
+        packed=packed,
         n_files_before=n_before,
         n_files_after=n_before - len(gone) if is_dry_run else _n_files(lake),
         deleted=_by_folder(gone),
-        freed_bytes=sum(gone.values()),
+        freed_bytes=sum(manifests.values()) + sum(files.values()) + packs.n_bytes,
     )
 
 
@@ -90,7 +99,8 @@ def _erase_from_strays(lake: Lake) -> None:
 
 def _folders(lake: Lake) -> list[str]:
     tops = [name for name in lake.store.list("") if name not in _WITH_FOLDERS]
-    return tops + [f"{top}/{name}" for top in _WITH_FOLDERS for name in lake.store.list(top)]
+    below = [f"{top}/{name}" for top in _WITH_FOLDERS for name in lake.store.list(top) if name != PACKS]
+    return [*tops, *below, *(f"published/{PACKS}/{name}" for name in lake.store.list(f"published/{PACKS}"))]
 
 
 def _n_files(lake: Lake) -> int:

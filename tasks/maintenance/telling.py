@@ -16,6 +16,8 @@ def maintenance_rows(report: MaintainReport) -> dict[str, Any]:
         "dry_run": report.is_dry_run,
         "commits_compacted": report.compacted.n_commits,
         "compactions_written": report.compacted.n_compactions,
+        "parts_packed": report.packed.n_parts,
+        "packs_written": report.packed.n_packs,
         "files_before": report.n_files_before,
         "files_after": report.n_files_after,
         "files_deleted": report.n_deleted,
@@ -28,7 +30,8 @@ def maintenance_line(report: MaintainReport) -> str:
     """Return what was done, or would be, in one line."""
     would = "would be " if report.is_dry_run else ""
     return (
-        f"{report.compacted.n_commits} commits {would}compacted; {report.n_deleted} of {report.n_files_before} files "
+        f"{report.compacted.n_commits} commits {would}compacted, {report.packed.n_parts} parts {would}packed; "
+        f"{report.n_deleted} of {report.n_files_before} files "
         f"{would}deleted, {report.freed_bytes / _MB:.1f} MB"
     )
 

@@ -34,12 +34,13 @@ def merge_speakers(lake_url: str, one: str, other: str) -> Decision:
     """
     lake, state, voices = _read(lake_url)
     ids = _two_speakers(lake, state, one, other)
-    decision = _decide(lake, state, voices, "merge", ids, [voices.heard_as(speaker_id) for speaker_id in ids])
+    decision = _allowed(lake, state, voices, "merge", ids, [voices.heard_as(speaker_id) for speaker_id in ids])
     names = lake.names()
     name = names.get(ids[0]) or names.get(ids[1])
     for speaker_id in ids:
         if names.get(speaker_id) != name:
             lake.name_speaker(speaker_id, name)
+    record_decision(lake, decision)  # last: whoever is killed before it has lost no name, and may say it again
     return decision
 
 
@@ -133,6 +134,20 @@ def _decide(
     ids: tuple[str, str | None],
     sides: Sequence[Collection[_Local]],
 ) -> Decision:
+    decision = _allowed(lake, state, voices, kind, ids, sides)
+    record_decision(lake, decision)
+    return decision
+
+
+def _allowed(
+    lake: Lake,
+    state: LakeState,
+    voices: PublishedVoices,
+    kind: DecisionKind,
+    ids: tuple[str, str | None],
+    sides: Sequence[Collection[_Local]],
+) -> Decision:
+    """Return a decision against which nothing stands; it is not recorded yet."""
     for speaker_id, side in zip(ids, sides, strict=True):
         if not side:
             raise ConfigError(
@@ -143,7 +158,6 @@ def _decide(
     ours, theirs = (anchors_of(lake, state, voices, side) for side in sides)
     decision = new_decision(kind, ids[0], other_id=ids[1], ours=ours, theirs=theirs)
     _refuse_contradiction(lake, state, voices, decision)
-    record_decision(lake, decision)
     return decision
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from storage.errors import RecordingError, WorkerDied
+from storage.errors import WorkerDied
 from storage.records import SourceObject
 from tasks.audio.probe import probe
 from tasks.workers import call_in_worker
@@ -43,7 +43,8 @@ def probe_durations_ms(archive: str, objects: Sequence[SourceObject]) -> list[in
     def duration_ms(obj: SourceObject) -> int:
         try:
             return probe(archive, obj).duration_ms or 0
-        except RecordingError:
+        except Exception as error:  # noqa: BLE001 - the shard meets the same, and makes it a row
+            log.debug("%s: %s", obj.source, error)
             return 0
 
     with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:

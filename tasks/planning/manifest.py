@@ -35,6 +35,10 @@ COLUMNS = frozenset(
     }
 )
 
+_MOST_ROWS = 10_000_000
+_ROWS_AT_ONCE = 256
+_MOST_CHARACTERS = 100_000
+
 log = logging.getLogger(__name__)
 
 Row = Mapping[str, object]
@@ -71,8 +75,8 @@ def read_manifest(url: str) -> dict[str, SourceHints]:
     unknown: set[str] = set()
     for where, row in _rows(url):
         unknown |= row.keys() - COLUMNS
-        source = _text(row.get("source"))
         try:
+            source = _text(row.get("source"))
             if source is None:
                 raise ValueError("it names no source")  # noqa: TRY301 - one place adds the line
             if source in hints:
@@ -92,7 +96,7 @@ def _rows(url: str) -> Iterator[tuple[str, Row]]:
     read = _reader(location)
     try:
         yield from read(content)
-    except (UnicodeDecodeError, csv.Error, pa.ArrowInvalid, json.JSONDecodeError) as cause:
+    except (ValueError, OSError, RecursionError, csv.Error, pa.ArrowException) as cause:
         raise ManifestInvalid(url, f"cannot be understood ({cause})", _FORMATS) from cause
     except _WrongShape as cause:
         raise ManifestInvalid(url, str(cause), _FORMATS) from cause
@@ -143,9 +147,12 @@ def _read_jsonl(content: bytes) -> Iterator[tuple[str, Row]]:
 
 
 def _read_parquet(content: bytes) -> Iterator[tuple[str, Row]]:
-    table = pq.read_table(pa.BufferReader(content))
-    _require_source(table.column_names)
-    for number, row in enumerate(table.to_pylist(), start=1):
+    file = pq.ParquetFile(pa.BufferReader(content))
+    _require_source(file.schema_arrow.names)
+    if file.metadata.num_rows > _MOST_ROWS:  # a few bytes can stand for as many as one likes
+        raise _WrongShape(f"it has {file.metadata.num_rows} rows; {_MOST_ROWS} are the most")
+    rows = (row for batch in file.iter_batches(_ROWS_AT_ONCE) for row in batch.to_pylist())
+    for number, row in enumerate(rows, start=1):
         yield f"row {number}", row
 
 
@@ -172,7 +179,12 @@ def _text(value: object) -> str | None:
         value = int(value)  # a spreadsheet's 3.0
     if value is None or isinstance(value, (dict, list)) or value != value:  # noqa: PLR0124 - NaN is an empty cell
         return None
-    return str(value).strip() or None
+    text = str(value).strip()
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"a field has {len(text)} characters; {_MOST_CHARACTERS} are the most")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{text[:40]!r} is half a character, no text")
+    return text or None
 
 
 def _language(row: Row) -> str | None:

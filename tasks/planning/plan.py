@@ -15,8 +15,9 @@ from storage.publishing import inputs_digest, is_mirrored
 from storage.recipe_cards import write_cards
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
+from storage.secrets import names_a_secret
 from storage.store import absolute_url, json_bytes, public_url
-from tasks.engines.registry import EngineKind
+from tasks.engines.registry import KINDS, EngineKind
 from tasks.planning import rules
 from tasks.planning.discover import discover
 from tasks.planning.durations import claimed_durations_ms
@@ -251,13 +252,20 @@ def engines_needed(shards: Sequence[Shard]) -> list[EngineKind]:
 
 
 def _refuse_secrets(spec: RunSpec) -> None:
-    """Keep credentials out of plans, which the lake keeps; those of a manifest are left out, no worker needs them."""
+    """Keep credentials out of plans and cards, which the lake keeps; those of a manifest are simply left out."""
     for url in (spec.archive, spec.lake):
         if public_url(url) != url:
             raise ConfigError(
                 f"address {public_url(url)!r}",
                 "carries credentials or a query",
                 "give credentials in the environment that your storage reads",
+            )
+    for kind in KINDS:
+        for name in filter(names_a_secret, spec.choice(kind).options):
+            raise ConfigError(
+                f"option {name!r} of {kind} {spec.choice(kind).name!r}",
+                "looks like a secret, and options are written into the lake",
+                "have the engine read it from the environment",
             )
 
 

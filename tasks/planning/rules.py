@@ -4,5 +4,5 @@ from __future__ import annotations
 
 LINK_RULES = 5
 """Raised when the same fingerprints and options are to be linked otherwise."""
-PUBLISH_RULES = 3
+PUBLISH_RULES = 4
 """Raised when the same facts, links and options are to be published otherwise."""

@@ -13,6 +13,7 @@ from storage.lake import Lake, LakeState, Part
 from storage.publishing import inputs_digest, part_key
 from storage.recipes import Stage
 from storage.schemas import FACTS, PARTS, SCHEMA_VERSION, WHOLES, table_of
+from storage.terms import index_terms
 from tasks.attribution.attribute_recording import RecordingTables, attribute_recording
 from tasks.planning import rules
 from tasks.planning.plan import RunPlan, reduce_options
@@ -117,7 +118,8 @@ def _part_tables(
         )
         for table, piece in found.items():
             pieces[table].append(piece)
-    return {table: pa.concat_tables(some).combine_chunks() for table, some in pieces.items()}
+    tables = {table: pa.concat_tables(some).combine_chunks() for table, some in pieces.items()}
+    return tables | {"terms": index_terms(tables["transcripts"])}
 
 
 def _facts_by_recording(

@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from storage.lake import Lake, LakeState
-from storage.publishing import inputs_digest
 from storage.schemas import WHOLES
 from tasks.attribution.attribute_recording import LabelKey, RecordingSpeakers
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan
+from tasks.publishing.assign import assign_parts
 from tasks.publishing.failures import present_sources, standing_failures
 from tasks.publishing.select import SelectedRecording
 
 Row = dict[str, Any]
-
-_PART_RECORDINGS = 200
-_PART_MS = 50 * 3_600_000
 
 
 class Shown:
@@ -60,24 +57,10 @@ class Shown:
         return sum(recording_id in failed or key in nameless for key, recording_id in seen.items())
 
     def _assign_parts(self, lake: Lake, state: LakeState) -> dict[str, str]:
-        """Return each recording's part: the one it had, or a new one shared with other new recordings."""
         known = lake.whole(state.publication, "selected").select(["recording_id", "part_id"]).to_pydict()
         part_of = dict(zip(known["recording_id"], known["part_id"], strict=True))
-        group: list[str] = []
-        group_ms = 0
-        for recording_id in sorted(self.selected.keys() - part_of.keys()):
-            duration_ms = self.recordings.get(recording_id, {}).get("duration_ms") or 0
-            if group and (len(group) == _PART_RECORDINGS or group_ms + duration_ms > _PART_MS):
-                part_of |= _new_part(group)
-                group, group_ms = [], 0
-            group.append(recording_id)
-            group_ms += duration_ms
-        return part_of | _new_part(group)
-
-
-def _new_part(recording_ids: Sequence[str]) -> dict[str, str]:
-    part_id = inputs_digest(list(recording_ids))[:12]
-    return dict.fromkeys(recording_ids, part_id)
+        durations = {recording_id: row["duration_ms"] or 0 for recording_id, row in self.recordings.items()}
+        return assign_parts(part_of, self.selected.keys() - part_of.keys(), durations)
 
 
 def _speakers_by_recording(lake: Lake, link: LinkReport) -> dict[str, RecordingSpeakers]:

@@ -6,7 +6,6 @@ import json
 import sys
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from storage.catalog import open_catalog
 from storage.errors import ConfigError
+from storage.store import Store, absolute_url
 
 
 def query_lake(lake_url: str, query: str) -> pa.Table:
@@ -33,10 +33,11 @@ def query_lake(lake_url: str, query: str) -> pa.Table:
 
 
 def write_answer(answer: pa.Table, format_name: str, out: str | None) -> None:
-    """Write an answer as csv, json or parquet to a file, or to standard output.
+    """Write an answer as csv, json or parquet to a file, which is whole or not there, or to standard output.
 
     Raises:
         ConfigError: Parquet cannot go to standard output.
+        StorageError: the file cannot be written.
     """
     if format_name == "parquet" and out is None:
         raise ConfigError("format 'parquet'", "is not for standard output", "say where with --out FILE")
@@ -45,7 +46,8 @@ def write_answer(answer: pa.Table, format_name: str, out: str | None) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        Path(out).write_bytes(data)
+        folder, _, name = absolute_url(out).rpartition("/")
+        Store(folder or "/").put(name, data)
 
 
 def _encode(answer: pa.Table, format_name: str) -> bytes:

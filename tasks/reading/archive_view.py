@@ -24,8 +24,6 @@ class ArchiveView:
     """Sources that were there when the archive was last listed."""
     failures: tuple[Row, ...] = ()
     """Failures that stand, under every name that the recording has in the archive, by source and stage."""
-    durations_ms: Mapping[str, int] = field(default_factory=dict)
-    """Length of every recording of the whole lake, where sound could be decoded."""
 
     @property
     def failing(self) -> frozenset[str]:
@@ -50,14 +48,19 @@ def archive_view(
     if listed is None:
         latest = pc.max(ours["last_seen"])
         listed = ours.filter(pc.equal(ours["last_seen"], latest))["source"].to_pylist() if len(ours) else []
-    recordings = lake.whole(publication, "recordings").select(["recording_id", "duration_ms"])
-    known = recordings.filter(recordings["duration_ms"].is_valid()).to_pydict()
     return ArchiveView(
         ids=ids,
         present=frozenset(listed),
         failures=tuple(_under_all_names(lake.whole(publication, "failures").to_pylist(), archive, ids)),
-        durations_ms=dict(zip(known["recording_id"], known["duration_ms"], strict=True)),
     )
+
+
+def added_audio_ms(lake: Lake, before: Publication | None, after: Publication | None) -> int:
+    """Return the sound of the recordings that one publication of the lake has and another has not."""
+    known = lake.whole(before, "recordings")["recording_id"]
+    recordings = lake.whole(after, "recordings")
+    added = recordings.filter(pc.invert(pc.is_in(recordings["recording_id"], value_set=known)))
+    return pc.sum(added["duration_ms"]).as_py() or 0
 
 
 def _under_all_names(failures: Collection[Row], archive: str, ids: Mapping[str, str | None]) -> list[Row]:

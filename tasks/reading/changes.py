@@ -65,14 +65,23 @@ class LakeChanges:
         }
 
 
-def changes_between(before: ArchiveView, after: ArchiveView, link: LinkReport, publish: PublishReport) -> LakeChanges:
-    """Return what the publication ``after`` has that ``before`` had not, and the other way round."""
+def changes_between(
+    before: ArchiveView, after: ArchiveView, added_ms: int, link: LinkReport, publish: PublishReport
+) -> LakeChanges:
+    """Return what the publication ``after`` has that ``before`` had not, and the other way round.
+
+    Args:
+        before: The archive of the run in the publication before its own.
+        after: The same in its own.
+        added_ms: Sound that came into the lake between the two.
+        link: What linking found.
+        publish: What was published.
+    """
     new = {source for source in after.present if source not in before.ids}
     gone = before.present - after.present
     gone_ids = {before.ids[source] for source in gone if source in before.ids} - {None}
     moved = {source for source in new if after.ids.get(source) in gone_ids}
     arrived = {after.ids[source] for source in moved}
-    new_recordings = after.durations_ms.keys() - before.durations_ms.keys()
     return LakeChanges(
         publication=publish.number,
         added=names(new - moved),
@@ -82,7 +91,7 @@ def changes_between(before: ArchiveView, after: ArchiveView, link: LinkReport, p
         failed=names(after.failing - before.failing),
         recovered=names((before.failing & after.present) - after.failing),
         still_failed=len(before.failing & after.failing),
-        added_ms=sum(after.durations_ms[recording_id] for recording_id in new_recordings),
+        added_ms=added_ms,
         n_speakers_new=link.n_new,
         n_speakers_grown=link.n_grown,
         n_speakers_merged=link.n_merged,

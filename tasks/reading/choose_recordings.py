@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import duckdb
 from storage.errors import ConfigError
 
 _ID_DIGITS = 8
+_MOST_BYTES = 200
+"""Of the 255 that a name may have: there must be room for suffixes."""
 _FETCHED = 1000
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 
@@ -20,7 +23,7 @@ _CHOSEN = """
                   AS path
         FROM recordings WHERE status <> 'failed'
     ), distinguished AS (
-        SELECT *, count(*) OVER (PARTITION BY path) > 1 AS is_shared FROM named
+        SELECT *, count(*) OVER (PARTITION BY nfc_normalize(lower(path))) > 1 AS is_shared FROM named
     )
     SELECT r.recording_id, s.part_id, r.source, r.path, r.is_shared, r.duration_ms, r.language
     FROM distinguished r JOIN (SELECT DISTINCT recording_id, part_id FROM published.selected) s USING (recording_id)
@@ -72,7 +75,8 @@ class ChosenRecording:
     part_id: str
     source: str
     path: str
-    """Relative path that no other recording of the lake has, whatever is chosen; it never leads upwards."""
+    """Relative path that no other recording of the lake has, whatever is chosen, also where case does not count; it
+    never leads upwards."""
     duration_ms: int | None
     language: str | None
 
@@ -96,7 +100,23 @@ def choose_recordings(catalog: duckdb.DuckDBPyConnection, chosen: RecordingFilte
                 recording_id=recording_id,
                 part_id=part_id,
                 source=source,
-                path=f"{path}.{recording_id[:_ID_DIGITS]}" if is_shared else path,
+                path=writable(f"{path}.{recording_id[:_ID_DIGITS]}" if is_shared else path),
                 duration_ms=duration_ms,
                 language=language,
             )
+
+
+def writable(path: str) -> str:
+    """Return a relative path as any filesystem takes it: names that are too long are cut, and end in their hash.
+
+    >>> writable("box 7/tape\0.wav")
+    'box 7/tape_.wav'
+    """
+    return "/".join(_shortened(name.replace("\0", "_")) for name in path.split("/"))
+
+
+def _shortened(name: str) -> str:
+    encoded = name.encode()
+    if len(encoded) <= _MOST_BYTES:
+        return name
+    return f"{encoded[: _MOST_BYTES - 17].decode(errors='ignore')}~{hashlib.sha256(encoded).hexdigest()[:16]}"

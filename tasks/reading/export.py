@@ -39,7 +39,7 @@ def export_lake(
     """Write one file per recording under ``out_url``, at its source's path with the format's suffix.
 
     Recordings of several archives that have one source carry the beginning of their recording_id in their names.
-    Each file is replaced as a whole.
+    Each file is replaced as a whole; what earlier exports that were killed have left beside them is removed.
 
     Args:
         lake_url: The lake.
@@ -55,12 +55,16 @@ def export_lake(
     if format_name not in FORMATS:
         raise ConfigError(f"format {format_name!r}", "there is no such format", f"choose one of {', '.join(FORMATS)}")
     form, out = FORMATS[format_name], Store(out_url)
-    n_recordings = n_left_out = 0
+    n_recordings, n_left_out, folders = 0, 0, set[str]()
     with _writing_to(out) as write:
         for read in read_documents(lake_url, chosen, without_flags=without_flags):
-            write(f"{read.path}{form.suffix}", form.render(read.document).encode())
+            key = f"{read.path}{form.suffix}"
+            folders.add(key.rpartition("/")[0])
+            write(key, form.render(read.document).encode())
             n_recordings += 1
             n_left_out += read.n_left_out
+    for folder in folders:
+        out.delete_leftovers(folder)
     return ExportReport(n_recordings=n_recordings, n_left_out=n_left_out, out=out_url)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -39,6 +40,9 @@ class FailedRecording:
     error: str
     message: str
     is_transient: bool
+
+
+FAILURE_FIELDS = tuple(one.name for one in dataclasses.fields(FailedRecording))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from storage.recipes import STAGES
 from tasks.reading.progress import FailedRecording, Phase, Progress, left_in_words
-from tasks.wording import cell, counted, lasting, of_audio
+from tasks.wording import counted, lasting, of_audio, plain
 
 MOST_FAILURES = 50
 """Failures on a page; the lake has all of them."""
@@ -29,10 +30,10 @@ def progress_page(progress: Progress) -> str:
         "## Stages",
         stage_table(progress.work.stage_ms, progress.work.audio_ms) or "Told when the first shard has ended.",
         "## Failures so far",
-        failure_table(progress.failures, progress.n_failed) or "None.",
+        failure_list(progress.failures, progress.n_failed) or "None.",
     ]
     if progress.lost:
-        parts += ["## Shards left undone", "\n".join(f"- {cell(reason)}" for reason in progress.lost)]
+        parts += ["## Shards left undone", "\n".join(f"- {plain(reason)}" for reason in progress.lost)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -57,24 +58,30 @@ def stage_table(stage_ms: Mapping[str, int], audio_ms: int) -> str:
         return ""
     rows = [
         f"| {stage} | {_speed(audio_ms, ms)} | {lasting(ms)} | {100 * ms / whole_ms:.0f} % |"
-        for stage, ms in stage_ms.items()
+        for stage, ms in sorted(stage_ms.items(), key=_order)
     ]
     head = "| stage | hours of audio per hour | time, all workers | share |\n| --- | ---: | ---: | ---: |"
     note = "*probe* is reading, decoding and finding speech; it goes on beside the others."
     return "\n".join([head, *rows]) + f"\n\n{note}"
 
 
-def failure_table(failures: Sequence[FailedRecording], n_failed: int) -> str:
-    """Return what failed and why; empty where nothing did."""
+def _order(stage: tuple[str, int]) -> tuple[int, str]:
+    """Return what sorts stages as the data goes through them."""
+    name, _ = stage
+    return ([*map(str, STAGES), name].index(name), name)
+
+
+def failure_list(failures: Sequence[FailedRecording], n_failed: int) -> str:
+    """Return what failed and why, as a list, for tables of the UI do not break lines; empty where nothing did."""
     if not failures:
         return ""
-    rows = [
-        f"| {cell(one.source)} | {one.stage} | {one.error} | {cell(one.message)} | {retry_in_words(one.is_transient)} |"
+    items = [
+        f"- **{plain(one.source)}**: {one.error} in {one.stage}: {plain(one.message)}. "
+        f"Tried again {retry_in_words(one.is_transient)}."
         for one in failures[:MOST_FAILURES]
     ]
-    head = "| recording | stage | error | what happened; what to do | tried again |\n| --- | --- | --- | --- | --- |"
     shown = f"\n\nThe latest of {counted(n_failed, 'recording')}." if n_failed > MOST_FAILURES else ""
-    return "\n".join([head, *rows]) + shown
+    return "\n".join(items) + shown
 
 
 def retry_in_words(is_transient: bool) -> str:

@@ -13,7 +13,7 @@ from tasks.planning.shards import MINUTE_MS
 from tasks.publishing.publish import PublishReport
 from tasks.reading.changes import LakeChanges
 from tasks.stages.run_shard import ShardReport
-from tasks.wording import counted
+from tasks.wording import counted, lasting
 
 Row = dict[str, Any]
 
@@ -120,7 +120,7 @@ def headline(summary: RunSummary) -> str:
         work = summary.work
         line = (
             f"{counted(work.n_recordings, 'recording')}, {work.audio_ms / MINUTE_MS:.1f} min of audio "
-            f"in {summary.wall_ms / 1000:.1f} s"
+            f"in {lasting(summary.wall_ms)}"
         )
     if summary.link:
         line += f"; {counted(summary.link.n_speakers, 'speaker')} in the lake"

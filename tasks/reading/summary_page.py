@@ -7,9 +7,10 @@ from typing import Any
 
 from storage.catalog import open_catalog
 from tasks.reading.changes import LakeChanges, Names
-from tasks.reading.progress_page import retry_in_words, stage_table, two_columns
-from tasks.reading.summary import RunSummary, headline
-from tasks.wording import cell, counted, lasting, of_audio
+from tasks.reading.progress import FAILURE_FIELDS, FailedRecording
+from tasks.reading.progress_page import failure_list, retry_in_words, stage_table, two_columns
+from tasks.reading.summary import RunSummary
+from tasks.wording import counted, lasting, of_audio, plain
 
 MOST_ROWS = 200
 """Rows of a table for people; the lake has the rest."""
@@ -20,9 +21,9 @@ Row = dict[str, Any]
 
 def summary_page(summary: RunSummary) -> str:
     """Return the summary for Prefect's UI, in Markdown."""
-    parts = [f"# {headline(summary)}"]
+    parts = [f"# {_title(summary)}"]
     if summary.changes:
-        parts += ["## What changed", _changes(summary.changes)]
+        parts += ["## What changed", _changes(summary.changes), *_named(summary.changes)]
     if summary.lost:
         parts += ["## Shards left undone; the next run takes them again", _list(summary.lost)]
     parts += ["## Recordings that stand as failed", _failures(summary)]
@@ -53,16 +54,15 @@ def recording_rows(lake_url: str, archive: str, most: int = MOST_ROWS) -> list[R
         ]
 
 
+def _title(summary: RunSummary) -> str:
+    if summary.lost:
+        return f"{counted(len(summary.lost), 'shard')} left undone"
+    done = "Nothing to do" if summary.is_current else "Done"
+    return f"{done}; {counted(len(summary.failed), 'recording')} failed" if summary.failed else done
+
+
 def _changes(changes: LakeChanges) -> str:
-    kinds = {
-        "added": changes.added,
-        "changed": changes.changed,
-        "moved or renamed": changes.moved,
-        "gone from the archive": changes.gone,
-        "failed, and did not before": changes.failed,
-        "failed no longer": changes.recovered,
-    }
-    rows = [(f"recordings {kind}", _some(found)) for kind, found in kinds.items() if found.n]
+    rows = [(f"recordings {kind}", f"{found.n:,}") for kind, found in _kinds(changes).items()]
     rows += [
         ("recordings that failed before and still do", f"{changes.still_failed:,}"),
         ("audio added", of_audio(changes.added_ms)),
@@ -70,6 +70,22 @@ def _changes(changes: LakeChanges) -> str:
         ("publication", f"{changes.publication}; {changes.n_parts_written:,} of {changes.n_parts:,} parts written"),
     ]
     return two_columns("since the publication before", rows)
+
+
+def _named(changes: LakeChanges) -> list[str]:
+    """Return a paragraph of names for each kind of change; in a table they would stand in one endless line."""
+    return [f"**{kind.capitalize()}**: {_some(found)}" for kind, found in _kinds(changes).items() if found.n]
+
+
+def _kinds(changes: LakeChanges) -> dict[str, Names]:
+    return {
+        "added": changes.added,
+        "changed": changes.changed,
+        "moved or renamed": changes.moved,
+        "gone from the archive": changes.gone,
+        "failed, and did not before": changes.failed,
+        "failed no longer": changes.recovered,
+    }
 
 
 def _speakers(changes: LakeChanges) -> str:
@@ -84,31 +100,26 @@ def _speakers(changes: LakeChanges) -> str:
 
 def _some(found: Names) -> str:
     more = f" and {found.n - len(found.some):,} more" if found.n > len(found.some) else ""
-    return f"{found.n:,}: {', '.join(map(cell, found.some))}{more}"
+    return f"{', '.join(map(plain, found.some))}{more}"
 
 
 def _failures(summary: RunSummary) -> str:
-    if not summary.failures:
-        return "None."
-    shown = [_failure(row) for row in summary.failures[:_FAILURES_ON_PAGE]]
-    head = " | ".join(shown[0])
-    lines = [f"| {head} |", "|" + " --- |" * len(shown[0])]
-    lines += [f"| {' | '.join(cell(str(value)) for value in row.values())} |" for row in shown]
-    rest = len(summary.failures) - len(shown)
-    more = f"\n\nand {counted(rest, 'more failure')}; the view `failures` has all of them." if rest else ""
-    return "\n".join(lines) + more
+    shown = [FailedRecording(**{name: row[name] for name in FAILURE_FIELDS}) for row in summary.failures]
+    rest = len(shown) - _FAILURES_ON_PAGE
+    more = f"\n\nand {counted(rest, 'more failure')}; the view `failures` has all of them." if rest > 0 else ""
+    return (failure_list(shown[:_FAILURES_ON_PAGE], len(summary.failed)) or "None.") + more
 
 
 def _failure(row: Row) -> Row:
     happened, _, remedy = row["message"].rpartition("; ")
     return {
         "recording": row["source"],
-        "stage": row["stage"],
         "error": row["error"],
-        "what happened": happened or remedy,
-        "what to do": remedy if happened else "",
-        "tried again": retry_in_words(row["is_transient"]),
         "since": f"{row['since'] or row['at']:%Y-%m-%d %H:%M}",
+        "what to do": remedy if happened else "",
+        "what happened": happened or remedy,
+        "stage": row["stage"],
+        "tried again": retry_in_words(row["is_transient"]),
     }
 
 
@@ -119,6 +130,7 @@ def _run(summary: RunSummary) -> str:
         ("lake", f"`{summary.lake}`"),
         ("run", f"`{summary.run_id}`"),
         ("profile", summary.profile),
+        ("speakers in the lake", f"{link.n_speakers:,}" if link else "as before"),
         ("recordings listed", f"{summary.n_listed:,}; {counted(summary.n_ignored, 'other file')}"),
         ("recordings worked on", f"{summary.work.n_recordings:,}"),
         ("of these, known bytes under another name", f"{summary.work.n_duplicates:,}"),
@@ -131,4 +143,4 @@ def _run(summary: RunSummary) -> str:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {cell(line)}" for line in lines)
+    return "\n".join(f"- {plain(line)}" for line in lines)

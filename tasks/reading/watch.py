@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from storage.runs import RunOutcome, RunRecord
 from storage.schemas import FACTS
 from tasks.planning.plan import RunPlan
 from tasks.planning.spec import archive_key
-from tasks.reading.progress import FailedRecording, Phase, Progress, Step, progress_line, time_left
+from tasks.reading.progress import FAILURE_FIELDS, FailedRecording, Phase, Progress, Step, progress_line, time_left
 from tasks.reading.progress_page import MOST_FAILURES
 from tasks.stages.run_shard import ShardReport
 
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 _EVERY_S = 10.0
 _SOONEST_S = 2.0
 _SAY_EVERY_S = 300.0
+_LONGEST_LOOK_S = 30.0
+"""Who is shown something may be out of reach; the run does not wait longer for that."""
 _CLOCKS_DIFFER = timedelta(hours=1)
 """Commits are named by the clocks of the machines that made them."""
 _MOST_STEPS = 200
@@ -52,7 +55,7 @@ class RunWatch:
         self._committed = CommittedWork(plan)
         self._taken: tuple[int, ShardReport, tuple[str, ...]] = (0, ShardReport(), ())
         self._phase: Phase = "shards"
-        self._news, self._over = threading.Event(), threading.Event()
+        self._news, self._over, self._writing = threading.Event(), threading.Event(), threading.Lock()
         self._said = time.monotonic()
         self._thread = threading.Thread(target=copy_context().run, args=(self._watch,), daemon=True, name="watch")
         self._write()
@@ -72,7 +75,8 @@ class RunWatch:
             outcome: RunOutcome = "failed" if isinstance(error, Exception) else "stopped"
             reason = str(error) if isinstance(error, VoxlakeError) else type(error).__name__
             self._record = replace(self._record, ended_at=datetime.now(UTC), outcome=outcome, error=reason)
-            self._write()
+            with suppress(VoxlakeError):  # the lake may be what failed
+                self._write()
 
     def tell(self, n_done: int, work: ShardReport, lost: tuple[str, ...]) -> None:
         """Take in how many shards have ended, what came of them all, and why some are lost."""
@@ -90,14 +94,15 @@ class RunWatch:
         self._phase = "done"
         if not self._plan.is_current:
             self._look()
-        self._record = replace(record, n_shards=len(self._plan.shards))
+        self._record = replace(record, renewed_at=record.ended_at)
         self._write()
 
     def _end(self) -> None:
-        self._over.set()
+        with self._writing:
+            self._over.set()
         self._news.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_LONGEST_LOOK_S)
 
     def _watch(self) -> None:
         while not self._over.is_set():
@@ -110,13 +115,18 @@ class RunWatch:
         try:
             self._committed.add(self._lake)
             progress = self._progress()
-            if progress.phase != "done":
-                self._record = renewed(self._record, progress, datetime.now(UTC))
-                self._write()
+            self._renew(progress)
             self._say(progress)
             self._show(progress)
         except Exception as problem:  # noqa: BLE001 - nobody's work depends on being watched
             log.debug("could not be shown: %s", problem)
+
+    def _renew(self, progress: Progress) -> None:
+        """Write how far the run is, unless it has ended meanwhile: nothing may stand over its last record."""
+        with self._writing:
+            if not self._over.is_set():
+                self._record = renewed(self._record, progress, datetime.now(UTC))
+                self._write()
 
     def _say(self, progress: Progress) -> None:
         """Log a line now and then, so that a run of long shards is not silent."""
@@ -168,9 +178,9 @@ class CommittedWork:
         """Take in what was committed since the last call."""
         before = self.audio_ms
         for commit in lake.commits_after(self._spec.started_at - _CLOCKS_DIFFER, self._seen):
-            self._seen.add(commit.commit_id)
             if commit.run_id == self._spec.run_id:
                 self._take(lake, commit)
+            self._seen.add(commit.commit_id)
         if self.audio_ms > before:
             self.steps.append(Step(_since_ms(self._spec.started_at), self.audio_ms))
             if len(self.steps) > _MOST_STEPS:
@@ -184,8 +194,7 @@ class CommittedWork:
         if "failures" in commit.files:
             for row in lake.store.read_table(commit.files["failures"], FACTS["failures"]).to_pylist():
                 self.failed.add(row["source"])
-                columns = ("source", "stage", "error", "message", "is_transient")
-                self.failures.appendleft(FailedRecording(**{name: row[name] for name in columns}))
+                self.failures.appendleft(FailedRecording(**{name: row[name] for name in FAILURE_FIELDS}))
 
 
 def renewed(record: RunRecord, progress: Progress, now: datetime) -> RunRecord:

@@ -7,14 +7,18 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from storage.lake import Lake
 from tasks.linking.lake import link_lake
+from tasks.maintenance.maintain import maintain_lake
 from tasks.planning.plan import plan_run, write_plan
 from tasks.planning.spec import EngineChoice
+from tasks.publishing import pack_plan
+from tasks.publishing.pack import pack_lake
 from tasks.publishing.publish import publish_lake
 from tasks.stages.run_shard import run_shard
 from tests.lakes import VOICES_HZ, conversation, fake_spec, query, run_whole, write_wav
@@ -118,6 +122,14 @@ class History(RuleBasedStateMachine):
 
     @rule(n_writes=st.integers(0, 40))
     def run_until_killed(self, n_writes):
+        self.until_killed(n_writes, lambda: run_whole(self.spec(commit_minutes=0.0, shard_minutes=0.01)))
+
+    @rule(n_writes=st.integers(0, 30), grace_days=st.sampled_from([0.0, 7.0]))
+    def maintain_until_killed(self, n_writes, grace_days):
+        if self.lake.exists() and Lake(str(self.lake)).store.list("commits"):
+            self.until_killed(n_writes, lambda: maintain_lake(str(self.lake), grace_days=grace_days))
+
+    def until_killed(self, n_writes, work):
         writes = iter(range(n_writes))
         honest = Lake.__init__
 
@@ -129,9 +141,16 @@ class History(RuleBasedStateMachine):
         Lake.__init__ = dying
         try:
             with suppress(_Killed):
-                run_whole(self.spec(commit_minutes=0.0, shard_minutes=0.01))
+                work()
         finally:
             Lake.__init__ = honest
+
+    @rule()
+    def pack(self):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pack_plan, "_FEWEST_PARTS", 1)
+            pack_lake(str(self.lake))
+        self.check_that_rows_add_up()
 
     @rule()
     def two_runs_at_once(self):

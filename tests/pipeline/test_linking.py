@@ -17,6 +17,7 @@ from tasks.people.decide import forbid_speakers, merge_speakers, split_speaker, 
 from tasks.people.forget import forget_speaker
 from tasks.planning.plan import plan_run, write_plan
 from tasks.planning.spec import EngineChoice
+from tasks.publishing import assign
 from tasks.publishing.publish import publish_lake
 from tasks.stages.run_shard import run_shard
 from tests.lakes import PASSING, conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav
@@ -264,12 +265,20 @@ def test_linking_again_with_nothing_changed_writes_no_part_and_no_table(archive,
     assert {path for path in Path(lake).rglob("*.parquet") if "fingerprints" not in path.parts} == files
 
 
-def test_what_is_added_leaves_the_parts_that_are_there(archive, lake):
+@pytest.fixture
+def full_parts(monkeypatch):
+    """Let every part that is there be full."""
+    monkeypatch.setattr(assign, "_PART_RECORDINGS", 1)
+
+
+@pytest.mark.usefixtures("full_parts")
+def test_what_is_added_leaves_the_parts_that_are_full(archive, lake):
     add_recording(archive)
     published = run_adding(archive, lake).published
     assert (published.n_parts, published.n_parts_written) == (2, 1)
 
 
+@pytest.mark.usefixtures("full_parts")
 def test_a_merge_rewrites_only_parts_of_those_who_were_merged(archive, lake):
     for night, voices in enumerate([(2700, 3300), (3300, 1500)]):
         add_recording(archive, f"night {night}.wav", voices)

@@ -186,7 +186,9 @@ def test_the_summary_says_what_changed_and_since_when_what_failed(archive, tmp_p
     assert (changes.gone.some, changes.failed.some) == (("folder 1/talk 1.wav",), ("also broken.mp3",))
     assert (changes.still_failed, changes.added_ms) == (1, 20_000)
     page = summary_page(summary)
-    assert "| recordings moved or renamed | 1: renamed.wav |" in page
+    assert "| recordings moved or renamed | 1 |" in page
+    assert "**Moved or renamed**: renamed.wav" in page
+    assert "- **also broken.mp3**: UnreadableAudio in probe: " in page
     assert "| audio added | 0.3 min |" in page
     since = {row["recording"]: row["since"] for row in failure_rows(summary)}
     assert since.keys() == {"broken.mp3", "also broken.mp3"}

@@ -98,7 +98,7 @@ def test_one_new_file_is_only_its_own_work(archive, lake):
     write_wav(archive / "new.wav", conversation(300, 2700))
     second = run_whole(fake_spec(archive, lake))
     assert [one.obj.source for shard in second.plan.shards for one in shard.recordings] == ["new.wav"]
-    assert (second.published.n_parts, second.published.n_parts_written) == (2, 1)
+    assert (second.published.n_parts, second.published.n_parts_written) == (1, 1)
     assert (second.link.n_new, second.link.n_grown) == (1, 1)
     after = dict(query(lake, "SELECT recording_id || local_speaker, speaker_id FROM links"))
     assert ids.items() <= after.items()

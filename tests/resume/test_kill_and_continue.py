@@ -1,21 +1,24 @@
 """Killed at any moment, with or without Prefect, the next run ends in the rows of a run that nobody disturbed."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import suppress
 
 import pytest
 
 from flows.local import run_local
+from flows.temporary_server import TemporaryServer
 from storage.lake import Lake
 from tests.archives import committed_facts, fake_spec, published_rows, write_archive
+from tests.processes import marked_with, wait_until_gone
 
 _LOCAL = "from flows.cli import main; main()"
 _PATIENCE_S = 240
+_MARK = "VOXLAKE_TEST_RUN"
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,7 @@ def start(archive, tmp_path):
             "VOXLAKE_SHARD_MINUTES": "0.2",
             "VOXLAKE_TRANSCRIBER__OPTIONS": '{"delay_ms": 300}',
             "PREFECT_HOME": str(tmp_path / "home"),
+            _MARK: uuid.uuid4().hex,
             **variables,
         }
         command = [sys.executable, "-c", _LOCAL, "run", str(archive), str(lake), *flags]
@@ -50,14 +54,25 @@ def start(archive, tmp_path):
             process = subprocess.Popen(
                 command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=errors
             )
+        process.mark = environment[_MARK]
         started.append(process)
         return process
 
     yield run
     for process in started:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # also a temporary server whose flow run was killed
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@pytest.fixture
+def other_server(tmp_path, monkeypatch):
+    """A server with a database of its own, which starts while something else happens."""
+    with monkeypatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path / "other home"))
+        server = TemporaryServer()
+    yield server
+    server.stop()
 
 
 def errors_of(lake):
@@ -65,9 +80,10 @@ def errors_of(lake):
 
 
 def kill(process):
-    """Kill the run alone; its workers have to notice."""
+    """Kill the run alone; its workers, and its server, have to notice."""
     process.kill()
     process.wait()
+    wait_until_gone(*marked_with(_MARK, process.mark))
 
 
 def wait_for(process, is_there, what):
@@ -109,13 +125,13 @@ def test_killed_between_publication_and_the_end(archive, undisturbed, start, tmp
 
 
 @pytest.mark.slow
-def test_killed_through_prefect_and_continued_without_its_database(archive, undisturbed, start, tmp_path):
+def test_killed_through_prefect_and_continued_without_its_database(undisturbed, start, tmp_path, other_server):
     lake = tmp_path / "lake"
     process = start(lake)
     wait_for(process, lambda: commits(lake), "commits")
     kill(process)
-    shutil.rmtree(tmp_path / "home", ignore_errors=True)
-    process = start(lake)
+    other_server.wait(_PATIENCE_S)
+    process = start(lake, PREFECT_API_URL=other_server.api_url)
     assert process.wait(_PATIENCE_S) == 1, errors_of(lake).read_text()  # the file that is no audio
     assert_like(lake, undisturbed)
 

@@ -31,7 +31,7 @@ def s3(s3_process, monkeypatch):
     """Return a proxy before the server; the environment names it and has the credentials."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
         monkeypatch.delenv(name, raising=False)
-    nowhere = {name: "/dev/null" for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
+    nowhere = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), "/dev/null")
     with S3Proxy(s3_process).running() as proxy:
         environment = {
             "AWS_ACCESS_KEY_ID": "tests",

@@ -40,6 +40,7 @@ def test_a_run_reads_every_byte_once_and_headers_at_the_plan(archive, upload, bu
         probed, read = fetched(s3, path.name.replace(" ", "%20"))
         assert read == path.stat().st_size
         assert probed <= 1 << 18
+    assert {request.method for request in s3.requests if "/archive" in request.path} <= {"GET", "HEAD"}
 
 
 def test_a_query_asks_for_what_it_needs(bucket, s3, archive, upload):

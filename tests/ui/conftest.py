@@ -18,6 +18,8 @@ from tests.prefect_servers import (
     wait_for_run,
 )
 
+_PATIENCE_MS = 30_000
+
 
 @pytest.fixture(scope="session")
 def browser_program():
@@ -67,6 +69,7 @@ def ui(browser_program, ran):
     """Return what opens a page of the UI and returns it when a text is there."""
     from playwright.sync_api import expect
 
+    expect.set_options(timeout=_PATIENCE_MS)
     with open_browser(browser_program, ran.url) as page:
 
         def open_page(path, text):

@@ -1,17 +1,22 @@
 """The benchmarks' pure parts: scores against counts by hand, tables, ratios, arguments."""
 
 import importlib
+import random
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from benchmarks.accuracy import audio_and_truth, read_truth, truth_name
 from benchmarks.chunks import Agreement, agreement
+from benchmarks.kill_targets import names_below, phase_of, striker_of
+from benchmarks.killed_lakes import lost_work, with_speakers_renamed
 from benchmarks.orchestration import extrapolated
 from benchmarks.output import markdown_table, ratio_row
 from benchmarks.scoring import on_one_clock
 from benchmarks.sounds import SAMPLES, repeated
 from storage.formats.document import DocumentTurn, DocumentUtterance
+from tasks.engines.fake_journal import Noted
 
 
 def turn(start_ms, end_ms, speaker):
@@ -92,6 +97,55 @@ def test_words_are_the_same_that_overlap_read_the_same_and_keep_their_speaker():
     assert agreement([], whole).n_same_speaker == 0
 
 
+# ---- kills
+
+
+def test_work_is_lost_by_whoever_did_it_before_it_was_done_again():
+    journal = [Noted(1, 10, "a"), Noted(2, 20, "b"), Noted(3, 10, "a"), Noted(4, 10, "a"), Noted(4, 5, "c")]
+    assert lost_work(journal, Counter("abc")) == {1: 10, 3: 10}
+    assert lost_work(journal[:2], Counter("abc")) == {}
+
+
+def test_renamed_speakers_are_called_by_their_first_voice():
+    def rows(ada, bea, gone):
+        voices = [("r1", "S0", ada), ("r1", "S1", bea), ("r2", "S0", ada), ("r2", "S1", None)]
+        links = [{"recording_id": one, "local_speaker": local, "speaker_id": who} for one, local, who in voices]
+        speakers = [{"speaker_id": one, "merged_into": None} for one in sorted({ada, bea})]
+        return {"links": links, "speakers": [*speakers, *({"speaker_id": one, "merged_into": ada} for one in gone)]}
+
+    first, second = rows("x", "y", []), rows("y", "z", ["x"])
+    assert with_speakers_renamed(first)["links"] == with_speakers_renamed(second)["links"]
+    assert with_speakers_renamed(second)["links"][3]["speaker_id"] is None
+    by_id = [sorted(map(repr, with_speakers_renamed(one)["speakers"])) for one in (first, second)]
+    assert by_id[0] == by_id[1] == sorted(repr({"speaker_id": f"r1/S{i}", "merged_into": None}) for i in (0, 1))
+    assert with_speakers_renamed(rows("x", "x", []))["links"] != with_speakers_renamed(first)["links"]
+
+
+def test_phases_follow_from_what_is_new(tmp_path):
+    def write(name):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    write("facts/words/old.parquet")
+    write("commits/old.json")
+    before = names_below(tmp_path)
+    assert phase_of(tmp_path, before) == ("before the plan", False)
+    write("plans/.tmp-1")
+    assert phase_of(tmp_path, before) == ("before the plan", True)
+    write("plans/1.json")
+    assert phase_of(tmp_path, before)[0] == "plan written"
+    write("facts/words/new.parquet")
+    assert phase_of(tmp_path, before)[0] == "facts without a commit"
+    write("published/words/1.parquet")
+    assert phase_of(tmp_path, before)[0] == "tables without a publication"
+
+
+def test_a_victim_that_is_not_there_is_waited_for(monkeypatch):
+    monkeypatch.setattr("benchmarks.kill_targets.marked", lambda mark: {7: b"python -c something else"})
+    assert not striker_of("worker", "mark", random.Random(1))(7)
+
+
 # ---- arguments
 
 
@@ -105,6 +159,8 @@ def test_words_are_the_same_that_overlap_read_the_same_and_keep_their_speaker():
         "engines",
         "export",
         "false_flags",
+        "kills",
+        "media_faults",
         "memory",
         "opinions",
         "orchestration",

@@ -167,6 +167,46 @@ def test_the_mirror_follows_the_publication(lake):
     assert lake.store.read_table("transcripts/p1.parquet", PARTS["transcripts"])["text"].to_pylist() == ["new"]
 
 
+def test_what_a_killed_mirror_has_written_is_not_seen_twice(lake, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(key, value):
+        raise Killed
+
+    publish(lake, 1, [transcripts(lake, "p1", "d1", "old")])
+    mirror_transcripts(lake)
+    publish(lake, 2, [transcripts(lake, "p2", "d1", "regrouped"), transcripts(lake, "p3", "d1", "regrouped")])
+    with monkeypatch.context() as patch:
+        patch.setattr(lake.store, "put_json", die)
+        with pytest.raises(Killed):
+            mirror_transcripts(lake)
+    third, _ = publish(lake, 3, [transcripts(lake, "p3", "d1", "regrouped"), transcripts(lake, "p4", "d1", "again")])
+    mirror_transcripts(lake)
+    assert is_mirrored(lake, third)
+    assert [name for name in lake.store.list("transcripts") if name.endswith(".parquet")] == [
+        "p3.parquet",
+        "p4.parquet",
+    ]
+
+
+def test_a_mirror_that_deletes_what_a_newer_publication_has_puts_it_back(lake, monkeypatch):
+    publish(lake, 1, [transcripts(lake, "p1", "d1", "old")])
+    honest = lake.store.list
+    newer = []
+
+    def overtaken(prefix):
+        if prefix == "transcripts" and not newer:
+            newer.append(publish(lake, 2, [transcripts(lake, "p2", "d1", "new")])[0])
+            mirror_transcripts(Lake(lake.url))
+        return honest(prefix)
+
+    monkeypatch.setattr(lake.store, "list", overtaken)
+    mirror_transcripts(lake)
+    assert is_mirrored(lake, newer[0])
+    assert [name for name in honest("transcripts") if name.endswith(".parquet")] == ["p2.parquet"]
+
+
 def test_a_slow_mirror_does_not_put_an_old_publication_over_a_new_one(lake, monkeypatch):
     publish(lake, 1, [transcripts(lake, "p1", "d1", "old"), transcripts(lake, "p2", "d1", "gone")])
     put = lake.store.put

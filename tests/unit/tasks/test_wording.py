@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.wording import cell, counted, lasting, of_audio
+from tasks.wording import counted, lasting, of_audio, plain
 
 
 def test_one_is_not_many():
@@ -30,8 +30,8 @@ def test_no_unit_is_too_full(ms):
 
 
 @given(st.text())
-def test_a_cell_is_one_cell(text):
-    found = cell(text)
+def test_what_is_plain_is_one_line_and_no_markdown(text):
+    found = plain(text)
     assert "\n" not in found
     assert not re.search(r"(?<!\\)\|", found.replace("\\\\", ""))
     assert not {"<", ">"} & {*found}

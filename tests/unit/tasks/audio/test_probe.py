@@ -2,9 +2,9 @@ import pytest
 
 from storage.errors import AbsurdAudio, EmptyAudio, UnreadableAudio
 from storage.records import SourceObject
-from tasks.audio.headers import MAX_DURATION_MS, _check, _date, _stated_bytes, _text
-from tasks.audio.media import open_source
-from tasks.audio.probe import probe
+from tasks.audio.headers import MAX_DURATION_MS, _check, _date, _stated_bytes, _text, read_header
+from tasks.audio.media import audio_stream, open_media, open_source
+from tasks.audio.probe import _at_a_glance, probe
 from tests.media import noise, write_media
 
 
@@ -106,3 +106,17 @@ def test_texts_are_short_and_printable():
 )
 def test_the_size_that_a_riff_header_states(head, stated):
     assert _stated_bytes(head) == stated
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".m4a", ".opus", ".webm", ".aiff", ".mov", ".aac"])
+def test_a_glance_says_what_a_long_look_says(tmp_path, suffix):
+    path = write_media(tmp_path / f"a{suffix}", noise(20.0, 48_000, 2), 48_000)
+    with open_source(str(tmp_path), path.name) as reader, open_media(reader, path.name) as media:
+        assert header_of(path) == read_header(media, audio_stream(media))
+
+
+def test_a_glance_is_short(tmp_path):
+    path = write_media(tmp_path / "a.wav", noise(60.0, 48_000, 2), 48_000)
+    with open_source(str(tmp_path), path.name, remote_block_bytes=1 << 14) as reader:
+        assert _at_a_glance(reader, path.name).duration_ms == 60_000
+        assert reader.fetched_bytes <= 1 << 18

@@ -8,6 +8,7 @@ from storage.publishing import write_whole
 from tasks.maintenance.clean import Age, is_replaced
 from tasks.maintenance.maintain import maintain_lake
 from tests.fact_lakes import commit_words, keys_of, let_pass, publish_index, what_is_read
+from tests.text_lakes import publish_texts
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 AGE = Age(now=NOW, grace=timedelta(days=7))
@@ -98,13 +99,19 @@ def read_wholes(lake, name):
     return lake.store.read_json(f"publications/{name}")["wholes"].values()
 
 
-def test_packs_are_somebody_elses(lake):
-    some_commits(lake)
-    for key in ("packs/1.json", "published/packs/1.parquet"):
-        lake.store.put(key, b"")
-    let_pass(lake, timedelta(days=900))
-    maintained(lake)
-    assert {"packs/1.json", "published/packs/1.parquet"} <= keys_of(lake)
+def test_packs_are_made_and_stay_and_what_a_killed_packer_left_goes(tmp_path):
+    publish_texts(tmp_path, 1, {f"p{index}": {f"R{index}": [("spk_1", "coal")]} for index in range(8)})
+    lake, left = Lake(str(tmp_path)), "published/packs/words/killed-1.parquet"
+    lake.store.put(left, b"")
+    let_pass(lake, timedelta(days=30))
+    report = maintain_lake(lake.url)
+    assert (report.packed.n_packs, report.packed.n_parts) == (1, 8)
+    packs = {key for key in keys_of(lake) if "packs/" in key}
+    assert packs
+    assert left not in packs
+    let_pass(lake, timedelta(days=30))
+    assert maintain_lake(lake.url).packed.n_packs == 0
+    assert {key for key in keys_of(lake) if "packs/" in key} == packs
 
 
 def test_a_table_that_may_be_about_to_go_is_written_again(lake):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.reading.progress import FailedRecording, Progress, Step, left_in_words, progress_line, time_left
-from tasks.reading.progress_page import MOST_FAILURES, failure_table, progress_page, stage_table
+from tasks.reading.progress_page import MOST_FAILURES, failure_list, progress_page, stage_table
 from tasks.stages.run_shard import ShardReport
 
 MINUTE_MS = 60_000
@@ -94,14 +94,14 @@ def test_the_page_has_it_all():
     page = progress_page(progress(work=work, failures=(FAILED,), n_failed=1, lost=("shard 2 of 4: gone",)))
     assert "# 25 % of the audio is done" in page
     assert "| recordings done | 10 of 40 |" in page
-    assert "| transcribe | 33 | 3 min | 75 % |" in page
-    assert "| a\\|b.mp3 | probe | UnreadableAudio | is &lt;no&gt; audio; look |" in page
+    assert "| transcribe | 33 | 3 min | 75 % |\n| diarize | 100 | 1 min | 25 % |" in page
+    assert "- **a\\|b.mp3**: UnreadableAudio in probe: is &lt;no&gt; audio; look. Tried again with" in page
     assert "shard 2 of 4: gone" in page
     assert "too early to say" in page
 
 
 def test_tables_of_nothing_are_nothing():
-    assert stage_table({}, 5) == stage_table({"probe": 0}, 5) == failure_table((), 0) == ""
+    assert stage_table({}, 5) == stage_table({"probe": 0}, 5) == failure_list((), 0) == ""
     assert "Told when the first shard has ended." in progress_page(progress())
 
 

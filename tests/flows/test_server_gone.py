@@ -1,0 +1,58 @@
+"""Without a server that stays nobody is waited for, and a server that goes away takes no work with it."""
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from flows import temporary_server, turns
+from tests.prefect_servers import free_port
+
+
+@pytest.fixture
+def dead_server():
+    """Have flows report to a port on which nobody answers."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
+        yield
+
+
+def test_nobody_is_waited_for_on_a_server_that_ends_with_the_run(monkeypatch):
+    """Its database keeps slots that a killed run has taken, and no service of a temporary server gives them back."""
+    from prefect.settings import get_current_settings
+
+    server = SimpleNamespace(api_url="http://127.0.0.1:1/api", wait=lambda _: None, stop=lambda: None)
+    monkeypatch.setattr(temporary_server, "TemporaryServer", lambda: server)
+    with temporary_server.some_server():
+        assert get_current_settings().api.url == server.api_url
+        assert not turns.has_server()
+        with turns.lake_turn("lake") as has_waited:
+            assert not has_waited
+
+
+def test_a_server_that_is_gone_pauses_nothing(dead_server, our_logs):
+    from flows.pausing import Wish
+
+    wish = Wish()
+    wish._id, wish._next_look_s = uuid4(), 0.0
+    assert not wish.is_paused()
+    assert "the Prefect server is gone" in our_logs.text
+
+
+def test_a_slot_that_cannot_be_given_back_costs_no_work(dead_server, monkeypatch, our_logs):
+    @contextmanager
+    def slot():
+        yield
+        raise httpx.ConnectError("refused")
+
+    def taken(stack, name):
+        stack.enter_context(slot())
+        return True
+
+    monkeypatch.setattr(turns, "_taken_at_once", taken)
+    with turns.lake_turn("lake"):
+        pass
+    assert "could not give a slot back" in our_logs.text
