@@ -66,10 +66,14 @@ class Watched:
 
 
 def random_moment(rng: random.Random, usual: Watched) -> Moment:
-    """Return a moment of a run that usually goes like this: one in three by the clock, the others by its writes."""
+    """Return a moment of a run that usually goes like this: one in three by the clock, the others by its writes.
+
+    Of these every second is among the last third, for what links, publishes and ends a run is soon over.
+    """
     if rng.random() < 1 / 3:
         return Moment(after_s=rng.uniform(0, usual.wall_s))
-    return Moment(n_writes=rng.randint(1, max(1, usual.n_writes)), after_s=rng.uniform(0, 0.01))
+    first = rng.choice((1, 1 + usual.n_writes * 2 // 3))
+    return Moment(n_writes=rng.randint(first, max(first, usual.n_writes)), after_s=rng.uniform(0, 0.01))
 
 
 def watch_run(

@@ -22,6 +22,8 @@ from tasks.steps import going_on_without_server
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 5.0
+_LOOK_FOR_SERVER_EVERY_S = 300.0
+"""Prefect's client takes a minute to give up, and shards wait for it."""
 
 
 class Wish:
@@ -45,6 +47,8 @@ class Wish:
         state = None
         with going_on_without_server("ask whether to pause"), get_client(sync_client=True) as client:
             state = client.read_flow_run(self._id).state
+        if state is None:
+            self._next_look_s = time.monotonic() + _LOOK_FOR_SERVER_EVERY_S
         was_paused, self._is_paused = self._is_paused, state is not None and state.is_paused()
         if state is not None and self._is_paused and state.state_details.pause_reschedule:
             raise Suspended

@@ -17,6 +17,7 @@ from typing import Any
 from flows.temporary_server import is_temporary
 from storage.store import absolute_url, public_url
 from tasks.engines.devices import gpu_name
+from tasks.reading.standing import is_worked_on
 from tasks.reading.summary import archive_name, artifact_key
 
 log = logging.getLogger(__name__)
@@ -112,8 +113,12 @@ def _wait(slot: ExitStack, name: str, may_be_held: Callable[[], bool]) -> None:
 
 
 def _somebody_works_on(lake: str) -> bool:
-    """Return whether another flow run that works on the lake is under way."""
-    return any(lake_limit(str(parameters["lake"])) == lake_limit(lake) for parameters in _others(_FLOWS))
+    """Return whether another flow run that works on the lake is under way.
+
+    Of the main job the lake knows that better: a run that was killed stays *Running* in Prefect for ever.
+    """
+    others = [one for one in _others(_FLOWS) if lake_limit(str(one["lake"])) == lake_limit(lake)]
+    return any("archive" not in one for one in others) or (bool(others) and is_worked_on(lake))
 
 
 def _somebody_works() -> bool:

@@ -1,6 +1,9 @@
 """Without a server that stays nobody is waited for, and a server that goes away takes no work with it."""
 
+import time
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -8,6 +11,8 @@ import httpx
 import pytest
 
 from flows import temporary_server, turns
+from storage.lake import Lake
+from storage.runs import RunRecord
 from tests.prefect_servers import free_port
 
 
@@ -40,6 +45,21 @@ def test_a_server_that_is_gone_pauses_nothing(dead_server, our_logs):
     wish._id, wish._next_look_s = uuid4(), 0.0
     assert not wish.is_paused()
     assert "the Prefect server is gone" in our_logs.text
+    assert wish._next_look_s > time.monotonic() + 60  # asking takes long, and shards wait for it
+
+
+def test_a_killed_run_that_prefect_takes_for_running_is_not_waited_for(tmp_path, monkeypatch):
+    lake, now = Lake(str(tmp_path)), datetime.now(UTC)
+    others = [{"archive": "archive", "lake": str(tmp_path)}]
+    monkeypatch.setattr(turns, "_others", lambda flows: iter(others))
+    killed = RunRecord(run_id="1", started_at=now - timedelta(hours=1), profile="fake", settings={}, versions={})
+    lake.write_run(killed)
+    assert not turns._somebody_works_on(str(tmp_path))
+    lake.write_run(replace(killed, run_id="2", renewed_at=now))
+    assert turns._somebody_works_on(str(tmp_path))
+    assert not turns._somebody_works_on(str(tmp_path / "other"))
+    others[:] = [{"lake": str(tmp_path / "other")}]  # flows that keep no record are taken at Prefect's word
+    assert turns._somebody_works_on(str(tmp_path / "other"))
 
 
 def test_a_slot_that_cannot_be_given_back_costs_no_work(dead_server, monkeypatch, our_logs):
