@@ -16,12 +16,11 @@ from uuid import UUID
 
 from benchmarks.sounds import SAMPLES
 from tests.prefect_servers import (
-    POOL,
     ROOT,
     artifact_path,
+    deploy_all,
     find_browser,
     open_browser,
-    prefect,
     prefect_server,
     process_worker,
     start_run,
@@ -41,9 +40,9 @@ class Pictures:
         """Take pictures of the UI of that API into a folder."""
         self._page, self._url, self._folder = page, url, folder
 
-    def take(self, name: str, path: str, text: str, *, height: int = 800) -> None:
+    def take(self, name: str, path: str, text: str, *, width: int = 1280, height: int = 800) -> None:
         """Keep the page at that path when it shows a text and has settled."""
-        self._page.set_viewport_size({"width": 1280, "height": height})
+        self._page.set_viewport_size({"width": width, "height": height})
         self._page.goto(self._url.removesuffix("/api") + path, wait_until="domcontentloaded")
         self._page.get_by_text(text).first.wait_for()
         self._page.wait_for_timeout(_SETTLED_MS)
@@ -58,7 +57,7 @@ class Pictures:
         """Keep the pages of a run that is over, and the form to start another."""
         self.take("runs", "/runs", "samples → lake")
         self.take("flow-run", f"/runs/flow-run/{flow_run_id}", "recordings to do")
-        self.take("summary", artifact_path(self._url, "samples-summary"), "What changed", height=1150)
+        self.take("summary", artifact_path(self._url, "samples-summary"), "What changed", width=1100, height=960)
         self.take("failures", artifact_path(self._url, "samples-failures"), "what to do")
         self.take("form", f"/deployments/deployment/{deployment_id}/run", "profile")
 
@@ -75,8 +74,7 @@ def main() -> None:
         home = Path(temporary)
         shutil.copytree(SAMPLES, home / "samples")
         with prefect_server(home / "server", ui=True) as url:
-            prefect(url, home, "work-pool", "create", "--type", "process", POOL)
-            prefect(url, home, "deploy", "--all")
+            deploy_all(url, home)
             with process_worker(url, home, **_SMALL_SHARDS), open_browser(program, url) as page:
                 pictures = Pictures(page, url, folder)
                 wanted = {"archive": "samples", "lake": "lake", "profile": "embedded", "workers": 2}

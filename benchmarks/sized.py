@@ -107,7 +107,7 @@ def measured(scratch: Path, n_recordings: int, kind: str, options: argparse.Name
         "database MiB": size_mib,
         "main MiB": main_mib,
         "worker MiB": worker_mib,
-        "worker growth": growth(_at_work(run, until_s=_end_of_shards(tasks, run))),
+        "worker growth": growth(_at_work(tasks, run)),
         "again s": skipped_s(archive, lake),
         "again, command s": timed_command([*command, "--local"], environment, allowed=(0, 1)).wall_s,
         "again, Prefect s": again.wall_s,
@@ -178,19 +178,22 @@ def skipped_s(archive: Path, lake: Path) -> float:
     return min(timed(run_again).wall_s for _ in range(3))
 
 
-def _at_work(run: Watched, until_s: float) -> list[float]:
-    return [one.largest_child for one in run.moments if one.largest_child and one.at_s < until_s]
+def _at_work(tasks: list[Row], run: Watched) -> list[float]:
+    """Return the memory of the largest worker while shards were taken."""
+    shards = [one for one in tasks if one["name"] not in _REDUCE]
+    ended = max(datetime.fromisoformat(one["end_time"]) for one in tasks)
+    since_s, until_s = (
+        run.wall_s - (ended - moment).total_seconds()
+        for moment in (
+            min(datetime.fromisoformat(one["start_time"]) for one in shards),
+            max(datetime.fromisoformat(one["end_time"]) for one in shards),
+        )
+    )
+    return [one.largest_child for one in run.moments if one.largest_child and since_s < one.at_s < until_s]
 
 
 def _lasting_s(task: Row) -> float:
     return (datetime.fromisoformat(task["end_time"]) - datetime.fromisoformat(task["start_time"])).total_seconds()
-
-
-def _end_of_shards(tasks: list[Row], run: Watched) -> float:
-    """Return when linking began, in seconds since the command was started."""
-    starts = {one["name"]: datetime.fromisoformat(one["start_time"]) for one in tasks}
-    ended = max(datetime.fromisoformat(one["end_time"]) for one in tasks)
-    return run.wall_s - (ended - starts["link speakers"]).total_seconds()
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def _carry_out(plan: RunPlan) -> RunSummary:
             take=take,
             link=steps.link,
             publish=steps.publish,
-            show=steps.nothing_to_show if plan.is_current else steps.progress_of(key, name),
+            show=steps.progress_of(key),
             runner=spec.runner,
         )
     with steps.going_on_without_server("show what came of the run"):

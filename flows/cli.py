@@ -119,13 +119,16 @@ def status(
     if recording is not None:
         raise ConfigError("--recording", "says which coverage to prove", "give --coverage too")
     from tasks.reading.standing import lake_status
+    from tasks.reading.summary_page import MOST_ROWS
 
     found = lake_status(lake)
     if wants_json(json):
         print_json(found)
     else:
         print_pairs(found["counts"])
-        print_rows(found["failures"], ("source", "stage", "error", "message"), title="failures")
+        failures = found["failures"]
+        title = "failures" if len(failures) <= MOST_ROWS else f"failures, the first {MOST_ROWS} of {len(failures):,}"
+        print_rows(failures[:MOST_ROWS], ("source", "stage", "error", "message"), title=title)
         print_rows(found["runs"], _RUN_COLUMNS, title="latest runs")
     return _SOME_FAILED if found["failures"] else _DONE
 

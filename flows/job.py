@@ -93,12 +93,21 @@ def run_job(plan: RunPlan, *, take: Take, link: Link, publish: Publish, show: Sh
     with RunWatch(plan, record, show) as watch:
         taken, reduced = ShardsTaken(ShardReport(), ()), None
         if not plan.is_current:
-            taken = take(watch.tell)
+            taken = _take(take, watch)
             watch.reduce_begins()
             reduced = reduce_lake(plan.spec.lake, plan.spec.run_id, link, publish)
         summary = summarise(plan, taken, reduced)
         watch.end(_last_record(record, summary))
     return summary
+
+
+def _take(take: Take, watch: RunWatch) -> ShardsTaken:
+    """Have the shards taken; that somebody suspends the run is no failure of it."""
+    try:
+        return take(watch.tell)
+    except Suspended:
+        watch.stop("stopped", "suspended")
+        raise
 
 
 def take_shards(plan: RunPlan, submit: Callable[[int], ShardFuture], tell: Tell) -> ShardsTaken:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from storage.catalog_sources import create_source, create_sources, create_table, file_rows
 from storage.comparisons import COMPARED, compared_files
 from storage.decisions import DecisionLog, read_log
-from storage.errors import ConfigError
+from storage.errors import ConfigError, StorageError
 from storage.lake import Lake, Publication
 from storage.packs import Pack, read_packs
 from storage.parquet_sql import connect, quoted
@@ -196,6 +196,7 @@ def open_catalog(lake_url: str, publication: Publication | None = None) -> duckd
     Raises:
         ConfigError: there is no lake at the URL.
         StoreUnreachable: the storage did not answer.
+        StorageError: a file of the publication cannot be read.
     """
     lake = Lake(lake_url)
     publication = publication or lake.latest_publication()
@@ -205,8 +206,14 @@ def open_catalog(lake_url: str, publication: Publication | None = None) -> duckd
         raise ConfigError(f"lake {public_url(lake_url)!r}", problem, "fill it with: voxlake run ARCHIVE LAKE")
     try:
         return _catalog(lake, publication, runs, read_packs(lake))
-    except duckdb.IOException:  # somebody deletes packs; parts hold the same rows
+    except duckdb.Error:  # somebody deletes packs, which storage says in its own words; parts hold the same rows
+        pass
+    try:
         return _catalog(lake, publication, runs, ())
+    except duckdb.Error as cause:  # it reads footers, and passes on what the storage's library raises
+        problem = f"a published file cannot be read ({str(cause).splitlines()[0]})"
+        remedy = "check the storage, then try again"
+        raise StorageError(f"lake {public_url(lake_url)!r}", problem, remedy) from cause
 
 
 def _catalog(

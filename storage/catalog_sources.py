@@ -17,6 +17,7 @@ from storage.terms import TERM_MACROS
 _NO_POSTINGS = (
     "SELECT ''::VARCHAR AS part_id, ''::VARCHAR AS term, 0 AS row, 0 AS n, 0 AS n_words, false AS is_packed WHERE false"
 )
+_NOTHING_PLACED = "SELECT *, 0::BIGINT AS place, '' AS file FROM published.transcripts WHERE false"
 _NO_PLACES = "SELECT ''::VARCHAR AS part_id, 0 AS row, 0 AS place, ''::VARCHAR AS file WHERE false"
 
 
@@ -46,7 +47,8 @@ def create_sources(
     for name, queries in {
         "postings": _postings(lake, serving),
         "places": _places(lake, serving),
-        "placed": _placed(lake, serving),
+        "placed_in_packs": _placed_in_packs(lake, serving),
+        "placed_in_parts": [_placed_in_parts(lake, [part.files["transcripts"] for part in serving.loose])],
     }.items():
         connection.execute(f"CREATE VIEW published.{name} AS {' UNION ALL BY NAME '.join(queries)}")
 
@@ -110,24 +112,21 @@ def _places(lake: Lake, serving: Serving) -> list[str]:
     return queries or [_NO_PLACES]
 
 
-def _placed(lake: Lake, serving: Serving) -> list[str]:
-    """Return queries of transcripts with the file, a pack or a part, and the place in it where each row is."""
-    columns = "* EXCLUDE (part_id, file_row_number), file_row_number::INTEGER AS place"
-    packed = [
+def _placed_in_packs(lake: Lake, serving: Serving) -> list[str]:
+    """Return queries of transcripts with their pack and the place in its file where each row is."""
+    columns = "* EXCLUDE (part_id, file_row_number), file_row_number AS place"
+    return [
         f"SELECT {columns}, {quoted(served.pack.pack_id)} AS file FROM "
         f"{rows_of(lake, [served.pack.files['transcripts']], 'file_row_number = true')}"
         for served in serving.packs
-    ]
-    if serving.loose or not packed:
-        packed.append(_placed_in_parts(lake, [part.files["transcripts"] for part in serving.loose]))
-    return packed
+    ] or [_NOTHING_PLACED]
 
 
 def _placed_in_parts(lake: Lake, keys: Sequence[str]) -> str:
     if not keys:
-        return "SELECT *, 0 AS place, '' AS file FROM published.transcripts WHERE false"
+        return _NOTHING_PLACED
     rows = rows_of(lake, keys, "filename = true", "file_row_number = true")
-    columns = "* EXCLUDE (filename, file_row_number), file_row_number::INTEGER AS place"
+    columns = "* EXCLUDE (filename, file_row_number), file_row_number AS place"
     return f"SELECT {columns}, {PART_ID} AS file FROM {rows}"
 
 

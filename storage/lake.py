@@ -31,6 +31,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
 import pyarrow as pa
@@ -388,12 +389,15 @@ def _plain(value: Any) -> Any:
 
 
 def _commit(record: Mapping[str, Any]) -> Commit:
-    sightings = [{**one, "at": datetime.fromisoformat(one["at"])} for one in record["sightings"]]
+    sightings = [
+        {**one, "archive": intern(one["archive"]), "at": datetime.fromisoformat(one["at"])}
+        for one in record["sightings"]
+    ]
     return Commit(
         commit_id=record["commit_id"],
         run_id=record["run_id"],
         files=record["files"],
-        done=tuple(tuple(key) for key in record["done"]),
+        done=tuple((intern(identity), intern(stage), intern(recipe)) for identity, stage, recipe in record["done"]),
         sightings=tuple(Sighting(**one) for one in sightings),
     )
 

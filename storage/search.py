@@ -68,11 +68,11 @@ QUERY_MACROS = (
 def search_macro(columns: str, names: str) -> str:
     """Return the macro: a transcript's columns and ``score``.
 
-    It wants ``postings``, ``places`` and ``placed`` in the schema ``published``. Words decide in the index alone; texts
-    are read of what is shown, or where phrases are to be found in them.
+    It wants ``postings``, ``places`` and ``placed_in_…`` in the schema ``published``. Words decide in the index alone;
+    texts are read of what is shown, or where phrases are to be found in them.
 
     Args:
-        columns: What it gives of ``published.placed t``.
+        columns: What it gives of transcripts ``t``.
         names: The join that these columns want besides.
     """
     return f"""CREATE MACRO main.search(query, at_most := NULL) AS TABLE
@@ -107,14 +107,20 @@ def search_macro(columns: str, names: str) -> str:
             WHERE n_found = n_wanted AND NOT is_excluded
             ORDER BY score DESC, part_id, row
             LIMIT CASE WHEN published.is_plain(query) THEN at_most END
-        ), located AS (
-            SELECT score, part_id, row, file, place
-            FROM (FROM ranked WHERE is_packed) JOIN published.places USING (part_id, row)
-            UNION ALL
-            SELECT score, part_id, row, part_id, row FROM ranked WHERE NOT is_packed
+        ), found AS (
+            -- A join by file as well would not tell the files which rows are wanted; there are few packs.
+            SELECT t.*, r.score, r.part_id, r.row
+            FROM (SELECT score, part_id, row, file, place::BIGINT AS place
+                  FROM (FROM ranked WHERE is_packed) JOIN published.places USING (part_id, row)) r
+            JOIN published.placed_in_packs t USING (place)
+            WHERE CASE WHEN t.file = r.file THEN true ELSE false END
+            UNION ALL BY NAME
+            SELECT t.*, r.score, r.part_id, r.row
+            FROM (FROM ranked WHERE NOT is_packed) r
+            JOIN published.placed_in_parts t ON t.file = r.part_id AND t.place = r.row::BIGINT
         )
         SELECT {columns}, score
-        FROM located JOIN published.placed t USING (file, place) {names}
+        FROM found t {names}
         WHERE published.is_plain(query) OR published.has_phrases(
             ' ' || array_to_string(published.terms_of(t.text), ' ') || ' ',
             (SELECT published.wanted_phrases(items) FROM asked))

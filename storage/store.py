@@ -210,6 +210,7 @@ class Store:
         """Have the filesystem know the objects anywhere below a folder, for who will ask it of each many times over."""
         if not self.is_local:
             with self._reaching(prefix):
+                self.fs.invalidate_cache()  # s3fs keeps what it knew of a folder, whatever it finds there now
                 self.fs.find(self.path(prefix))
 
     def delete(self, key: str) -> None:

@@ -164,24 +164,21 @@ def show(summary: RunSummary, lake: str, key: str) -> None:
     )
 
 
-def progress_of(key: str, name: str) -> Show:
-    """Return what renews a new page and a new progress bar of this flow run while it goes."""
-    page = _artifact_id(create_markdown_artifact("# It begins", key=f"{key}-run", description=f"How far {name} is"))
-    bar = _artifact_id(create_progress_artifact(0.0, key=f"{key}-progress", description=f"How far {name} is"))
+def progress_of(key: str) -> Show:
+    """Return what leaves a page and a progress bar with this flow run, and renews them while it goes."""
+    ids: list[UUID] = []
 
     def renew(progress: Progress) -> None:
-        line = progress_line(progress)
+        line, page = progress_line(progress), progress_page(progress)
+        if not ids:
+            made = (
+                create_markdown_artifact(page, key=f"{key}-run", description=line),
+                create_progress_artifact(progress.percent, key=f"{key}-progress", description=line),
+            )
+            ids[:] = cast(tuple[UUID, UUID], made)  # nobody awaits them here
+            return
         with get_client(sync_client=True) as client:
-            client.update_artifact(page, ArtifactUpdate(data=progress_page(progress), description=line))
-            client.update_artifact(bar, ArtifactUpdate(data=progress.percent, description=line))
+            client.update_artifact(ids[0], ArtifactUpdate(data=page, description=line))
+            client.update_artifact(ids[1], ArtifactUpdate(data=progress.percent, description=line))
 
     return renew
-
-
-def nothing_to_show(_progress: Progress) -> None:
-    """Show nothing: of a run that has nothing to do."""
-
-
-def _artifact_id(created: object) -> UUID:
-    """Return what creating an artifact gives where nobody awaits it."""
-    return cast(UUID, created)

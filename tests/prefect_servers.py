@@ -41,10 +41,18 @@ def prefect_server(home: Path, *, ui: bool = False) -> Iterator[str]:
         _end(process)
 
 
-def prefect(url: str, home: Path, *arguments: str) -> str:
-    """Run a command of Prefect's over the project; ``home`` is where runs of the pool start."""
+def deploy_all(url: str, home: Path) -> None:
+    """Make the work pools and all deployments of prefect.yaml; ``home`` is where their runs start."""
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.workers.process import ProcessWorker
+
+    template = ProcessWorker.get_default_base_job_template()
+    with SyncPrefectClient(url) as client:
+        for name in (POOL, "cpu", "gpu"):
+            client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
     done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         env=_environment(url, home),
         cwd=ROOT,
         capture_output=True,
@@ -53,7 +61,6 @@ def prefect(url: str, home: Path, *arguments: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @contextmanager

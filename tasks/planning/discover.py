@@ -172,6 +172,7 @@ def _add_local(entry: os.DirEntry[str], prefix: str, real_root: str, found: _Fou
 def _scan_remote(archive: str, fs: AbstractFileSystem, root: str) -> Listing:
     found = _Found([], [])
     root = root.rstrip("/")
+    fs.invalidate_cache()  # s3fs keeps what it knew of a folder, and then does not find what it has just listed
     files: Mapping[str, Mapping[str, object]] = fs.find(root, detail=True)
     if not files and not fs.exists(root):
         raise _no_such_archive(archive)

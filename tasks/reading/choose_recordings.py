@@ -107,11 +107,7 @@ def choose_recordings(catalog: duckdb.DuckDBPyConnection, chosen: RecordingFilte
 
 
 def writable(path: str) -> str:
-    """Return a relative path as any filesystem takes it: names that are too long are cut, and end in their hash.
-
-    >>> writable("box 7/tape\0.wav")
-    'box 7/tape_.wav'
-    """
+    """Return a relative path as any filesystem takes it: names that are too long are cut, and end in their hash."""
     return "/".join(_shortened(name.replace("\0", "_")) for name in path.split("/"))
 
 

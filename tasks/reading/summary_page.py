@@ -62,12 +62,13 @@ def _title(summary: RunSummary) -> str:
 
 
 def _changes(changes: LakeChanges) -> str:
+    parts = f"{changes.n_parts_written:,} of {counted(changes.n_parts, 'part')} written"
     rows = [(f"recordings {kind}", f"{found.n:,}") for kind, found in _kinds(changes).items()]
     rows += [
         ("recordings that failed before and still do", f"{changes.still_failed:,}"),
         ("audio added", of_audio(changes.added_ms)),
         ("speakers", _speakers(changes)),
-        ("publication", f"{changes.publication}; {changes.n_parts_written:,} of {changes.n_parts:,} parts written"),
+        ("publication", f"{changes.publication}; {parts}"),
     ]
     return two_columns("since the publication before", rows)
 

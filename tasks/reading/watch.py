@@ -72,11 +72,8 @@ class RunWatch:
         """End watching; a run that raised says so in its record."""
         self._end()
         if error is not None and self._record.outcome is None:
-            outcome: RunOutcome = "failed" if isinstance(error, Exception) else "stopped"
             reason = str(error) if isinstance(error, VoxlakeError) else type(error).__name__
-            self._record = replace(self._record, ended_at=datetime.now(UTC), outcome=outcome, error=reason)
-            with suppress(VoxlakeError):  # the lake may be what failed
-                self._write()
+            self.stop("failed" if isinstance(error, Exception) else "stopped", reason)
 
     def tell(self, n_done: int, work: ShardReport, lost: tuple[str, ...]) -> None:
         """Take in how many shards have ended, what came of them all, and why some are lost."""
@@ -87,6 +84,13 @@ class RunWatch:
         """Take in that all shards have ended."""
         self._phase = "reduce"
         self._news.set()
+
+    def stop(self, outcome: RunOutcome, reason: str) -> None:
+        """Write that the run ended before its end, and why."""
+        self._end()
+        self._record = replace(self._record, ended_at=datetime.now(UTC), outcome=outcome, error=reason)
+        with suppress(VoxlakeError):  # the lake may be what failed
+            self._write()
 
     def end(self, record: RunRecord) -> None:
         """Write how the run ended, and show it for the last time."""

@@ -30,7 +30,7 @@ from tasks.audio.hashing import HashingReader, recording_id_of
 from tasks.audio.media import open_source, unreachable
 from tasks.planning.plan import PlannedRecording, Shard, engines_needed, missing_stages, read_shard
 from tasks.planning.recipes import RecipeBook, resolve_channel_mode
-from tasks.planning.shards import MINUTE_MS
+from tasks.planning.shards import MINUTE_MS, load_ms
 from tasks.planning.spec import RunSpec, archive_key
 from tasks.stages.chunk_batches import ChunkBatches
 from tasks.stages.engine_set import EngineSet, load_engines
@@ -161,7 +161,7 @@ class _ShardRun:
             self._drop(facts, error)
             if isinstance(error, EmptyAudio):
                 recording_id = recording_id_of(b"")
-        self.uncommitted_ms += audio_ms
+        self.uncommitted_ms += load_ms(audio_ms)  # thousands without any sound are not kept back either
         return _Open(planned=planned, facts=facts, recording_id=recording_id, audio_ms=audio_ms)
 
     def _taken_id(self, planned: PlannedRecording) -> str | None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from flows.local import relink
 from storage.lake import Lake
 from tasks.linking.lake import link_lake
 from tasks.maintenance.compact import compact_facts
@@ -69,11 +70,10 @@ def test_nobody_sees_that_there_was_maintenance(archive, lake):
     before, published, done_at = lake_rows(lake, passing=frozenset()), digests(lake), query(lake, _DONE_AT)
     maintained(lake)
     assert plan_run(fake_spec(archive, lake)).is_current
+    assert relink(str(lake)).publish.n_parts_written == 0
     assert (lake_rows(lake, passing=frozenset()), digests(lake)) == (before, published)
     write_wav(archive / "newest.wav", conversation(900, 2700))
-    ran = run_whole(fake_spec(archive, lake))
-    assert ran.published.n_parts_written == 1
-    assert digests(lake).items() >= published.items()
+    run_whole(fake_spec(archive, lake))
     known = query(lake, _DONE_AT)
     assert [row[:2] for row in known] == [row[:2] for row in done_at]
     assert [row[3] for row in known] == [row[3] for row in done_at], "first done when it was"

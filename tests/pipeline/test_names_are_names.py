@@ -15,8 +15,8 @@ from tests.lakes import conversation, fake_spec, query, run_whole, write_wav
 SQL = "'; DROP TABLE words; --"
 ODD = (
     SQL, '"; DROP VIEW main.words', "read_csv('/etc/passwd')", "{x}", "$1", "?", "%s", "a*[b]?c", "=1+1", "@SUM(1)",
-    "line\nbreak", "tab\there", "ß İ ﬁ", "e\u0301", "👩‍👩‍👧", "\u202egnp.exe", "back\\slash", "C:con", " blank ", "x" * 240,
-    "~", "-rf", "a;b", "NULL", "\ufeffbom",
+    "line\nbreak", "tab\there", "ß İ ﬁ", "e\u0301", "👩‍👩‍👧", "\u202egnp.exe", "back\\slash", "C:con", " blank ",
+    "x" * 240, "~", "-rf", "a;b", "NULL", "\ufeffbom",
 )  # fmt: skip
 DEEP = ("a/b..x/y", "deep/" * 20 + "z")
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1, max_size=40)

@@ -3,6 +3,7 @@
 import pytest
 
 import tasks.publishing.parts as parts_module
+from flows.cli import status
 from storage.lake import Lake
 from storage.store import Store
 from tasks.linking.lake import link_lake
@@ -10,6 +11,7 @@ from tasks.planning.plan import plan_run, read_plan, read_shard, write_plan
 from tasks.planning.spec import to_plain
 from tasks.publishing.parts import batches
 from tasks.publishing.publish import publish_lake
+from tasks.reading.summary import MOST_ROWS
 from tasks.stages.latest_state import latest_state
 from tasks.stages.run_shard import run_shard
 from tests.lakes import fake_spec, lake_rows, run_whole, write_archive
@@ -128,14 +130,19 @@ def test_batches_hold_everything_once_and_no_more_than_they_may(most):
 # ---- many recordings
 
 
-def test_thousands_that_failed_for_good_are_left_alone(tmp_path, reads):
-    archive = write_archive(tmp_path / "archive", 2)
+def test_a_thousand_that_failed_for_good_are_left_alone_and_told_in_brief(tmp_path, reads, capsys):
+    archive, lake = write_archive(tmp_path / "archive", 2), tmp_path / "lake"
     for index in range(1_000):
         (archive / f"broken {index}.wav").write_bytes(b"no sound %d" % index)
-    first = run_whole(fake_spec(archive, tmp_path / "lake"))
+    first = run_whole(fake_spec(archive, lake, commit_minutes=2.0))
     assert (first.shards.n_recordings, first.shards.n_failures, first.published.n_failed) == (1_002, 1_000, 1_000)
+    assert len(Lake(str(lake)).store.list("commits")) > 3
     reads.clear()
-    again = run_whole(fake_spec(archive, tmp_path / "lake"))
+    again = run_whole(fake_spec(archive, lake))
     assert again.plan.is_current
     assert again.plan.shards == ()
     assert not any(key.startswith(("facts/", "commits/", "published/words/")) for key, _ in reads)
+    status(str(lake), json=False)
+    told = capsys.readouterr().out
+    assert f"failures, the first {MOST_ROWS} of 1,000" in told
+    assert told.count("broken ") == MOST_ROWS

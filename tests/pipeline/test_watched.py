@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from flows.job import ShardsTaken, run_job, take_shards
+from flows.job import ShardsTaken, Suspended, run_job, take_shards
 from flows.local import run_local
 from storage.errors import StorageError
 from storage.lake import Lake
@@ -126,6 +126,7 @@ def test_whoever_cannot_be_shown_anything_stops_nothing(plan, quickly):
         (StorageError("lake", "is full", "make room"), "failed", "lake: is full; make room"),
         (ValueError("secret"), "failed", "ValueError"),
         (KeyboardInterrupt(), "stopped", "KeyboardInterrupt"),
+        (Suspended(), "stopped", "suspended"),
     ],
 )
 def test_a_run_that_raises_says_why(plan, error, status, reason):

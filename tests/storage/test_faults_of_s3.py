@@ -7,6 +7,7 @@ import fsspec
 import pytest
 
 from flows.cli import main
+from storage.catalog import open_catalog
 from storage.errors import ConfigError, StorageError, StoreUnreachable, is_transient
 from storage.store import Store
 from tasks.audio.media import REMOTE_BLOCK_BYTES, open_source
@@ -221,6 +222,9 @@ def test_a_lake_that_may_only_be_read_is_said_and_can_be_queried(archive, upload
     refused.times = 1000
     assert rows_of(lake) == undisturbed
     assert run_whole(fake_spec(far, lake)).plan.is_current
+    s3.order("answer", "GET", "/published/words", times=1000, status=403, code="AccessDenied", message="Access Denied")
+    with pytest.raises(StorageError, match=r"cannot be read .*Access Denied"):
+        open_catalog(lake)
 
 
 def test_a_name_that_cannot_be_looked_up_is_no_missing_manifest(archive, upload, bucket, s3):

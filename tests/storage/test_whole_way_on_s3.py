@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from flows.job import reduce_lake
 from flows.local import run_local
 from storage.catalog import open_catalog
@@ -63,6 +65,7 @@ def test_what_people_do_with_a_lake(archive, upload, bucket, tmp_path):
     assert lake_status(lake)["counts"]["done"].startswith("3 recordings")
 
 
+@pytest.mark.slow
 def test_through_worker_processes(upload, bucket, tmp_path):
     here = archives.write_archive(tmp_path / "archive", 3)
     far, lake = upload(here), f"{bucket}/lake"

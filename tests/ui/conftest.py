@@ -8,10 +8,9 @@ import pytest
 
 from tests.archives import write_archive
 from tests.prefect_servers import (
-    POOL,
+    deploy_all,
     find_browser,
     open_browser,
-    prefect,
     prefect_server,
     process_worker,
     start_run,
@@ -41,8 +40,7 @@ def ran(browser_program, tmp_path_factory):
     # one thread and fake engines; shards so small that there are several
     fake = {"VOXLAKE_PROFILE": "fake", "VOXLAKE_SHARD_MINUTES": "0.4"}
     with prefect_server(home / "server", ui=True) as url:
-        prefect(url, home, "work-pool", "create", "--type", "process", POOL)
-        prefect(url, home, "deploy", "--all")
+        deploy_all(url, home)
         with process_worker(url, home, **fake):
 
             def run(deployment, **parameters):

@@ -57,7 +57,6 @@ def test_progress_ended_at_the_end(ran, ui):
 
 
 def test_the_form_of_a_deployment_has_our_fields(ran, ui):
-    page = ui(f"/deployments/deployment/{ran.nightly.deployment_id}/run", "archive")
-    body = page.locator("body")
-    for words in ("archive", "lake", "profile", "workers"):
-        expect(body).to_contain_text(re.compile(words, re.IGNORECASE))
+    page = ui(f"/deployments/deployment/{ran.nightly.deployment_id}/run", "Parameters")
+    for words in ("Archive", "Lake", "Profile", "Runner", "Folder or URL with the recordings"):
+        expect(page.get_by_text(words).first).to_be_visible()

@@ -1,4 +1,4 @@
-"""Whatever stands in a settings file or a variable: settings, or an error that names what is wrong; never a traceback."""
+"""Whatever stands in a settings file or a variable: settings, or an error that names what is wrong; no traceback."""
 
 import math
 import os

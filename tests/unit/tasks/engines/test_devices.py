@@ -87,3 +87,27 @@ def test_a_gpu_has_the_name_that_the_driver_gives_it(monkeypatch):
     assert [devices.gpu_name(number) for number in range(3)] == ["GPU-a", "GPU-b", "GPU-a"]
     monkeypatch.setattr(devices, "gpu_names", tuple)
     assert devices.gpu_name(0) is None
+
+
+class Driver:
+    """The part of the CUDA driver that is asked, with two devices of which the second does not tell its UUID."""
+
+    def __init__(self, _name):
+        self.cuInit = lambda _flags: 0
+
+    def cuDeviceGetCount(self, count):  # noqa: N802 - the driver's own names
+        count._obj.value = 2
+        return 0
+
+    def cuDeviceGet(self, device, ordinal):  # noqa: N802
+        device._obj.value = ordinal
+        return 0
+
+    def cuDeviceGetUuid(self, raw, device):  # noqa: N802
+        raw._obj[:] = range(16)
+        return device.value
+
+
+def test_gpus_are_named_by_their_uuid_where_the_driver_tells_it(monkeypatch):
+    monkeypatch.setattr(devices.ctypes, "CDLL", Driver)
+    assert devices.gpu_names.__wrapped__() == ("GPU-00010203-0405-0607-0809-0a0b0c0d0e0f", "1")
