@@ -32,7 +32,7 @@ _LOOKS_PER_PATIENCE = 8
 _LONGEST_PAUSE_S = 5.0
 
 
-@flow(name="take_shards", flow_run_name="shards of {run_id}", persist_result=False)
+@flow(name="take_shards", persist_result=False)
 def take_shards(lake: LakeAddress, run_id: RunId) -> int:
     """Take shards of a run that is under way; return how many.
 

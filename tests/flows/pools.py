@@ -85,6 +85,10 @@ class Site:
         self._started.append(worker)
         return worker
 
+    def logs(self):
+        """Return the files into which the workers and their flow runs write."""
+        return sorted(self.folder.glob("worker *.log"))
+
     def close(self):
         for worker in self._started:
             kill_family(worker.pid)

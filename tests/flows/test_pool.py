@@ -35,6 +35,17 @@ def held(lake):
     return found
 
 
+def paused_run(lake, run):
+    """Have no worker of a run begin before all are there: where much else goes on, two would be done by then."""
+    wait_until(lambda: list(lake.glob("plans/*.json")) or run.poll() is not None, "plan")
+    (plan,) = lake.glob("plans/*.json")
+    folder = lake / "claims" / plan.stem
+    folder.mkdir(parents=True)
+    hold = folder / "paused.json"
+    hold.write_text("{}")
+    return hold
+
+
 def has_an_engine(worker):
     """Return whether a worker's flow run has started the process in which its engines are."""
     return len(family(worker.pid)) >= 3
@@ -57,8 +68,10 @@ def test_three_workers_share_an_archive_and_one_is_killed(site, with_server, tmp
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(lambda: run.poll() is not None or len(held(lake)) == 3, "three workers at work")
-    assert run.poll() is None, run.communicate()
+    hold = paused_run(lake, run)
+    wait_until(lambda: all("Beginning flow run" in log.read_text() for log in site.logs()), "three workers ready")
+    hold.unlink()
+    wait_until(lambda: len(held(lake)) == 3 and any(map(has_an_engine, workers)), "three workers at work")
     victim = next(worker for worker in workers if has_an_engine(worker))
     kill_family(victim.pid)
     told, errors = run.communicate(timeout=200)
@@ -66,7 +79,7 @@ def test_three_workers_share_an_archive_and_one_is_killed(site, with_server, tmp
     assert json.loads(told)["lost"] == []
     assert published_rows(lake) == published_rows(alone)
     assert committed_facts(lake) == committed_facts(alone)
-    logs = "".join(file.read_text() for file in tmp_path.glob("worker *.log"))
+    logs = "".join(log.read_text() for log in site.logs())
     assert "nothing was heard of its worker" in logs
     assert [file.name for file in lake.glob("claims/*/*")] == ["ended.json"]
 
