@@ -69,7 +69,7 @@ def test_three_workers_share_an_archive_and_one_is_killed(site, with_server, tmp
         text=True,
     )
     hold = paused_run(lake, run)
-    wait_until(lambda: all("Beginning flow run" in log.read_text() for log in site.logs()), "three workers ready")
+    wait_until(lambda: all("for flow 'take_shards'" in log.read_text() for log in site.logs()), "three workers ready")
     hold.unlink()
     wait_until(lambda: len(held(lake)) == 3 and any(map(has_an_engine, workers)), "three workers at work")
     victim = next(worker for worker in workers if has_an_engine(worker))
