@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.runs import ONE_THREAD
 from storage.lake import Lake
 from storage.publishing import is_mirrored
-from tasks.planning.plan import latest_run_id, read_plan
+from tasks.planning.plan_files import latest_run_id, read_plan
 
 MARK = "VOXLAKE_KILLS"
 """Variable of the environment by which all processes of a run are found, also those that lost their parents."""

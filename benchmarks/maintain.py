@@ -34,7 +34,8 @@ from storage.records import SourceHints, SourceObject
 from storage.schemas import STAGE_TABLES
 from tasks.linking.lake import link_lake
 from tasks.maintenance.maintain import maintain_lake
-from tasks.planning.plan import ListedSource, RunPlan, write_plan
+from tasks.planning.plan import ListedSource, RunPlan
+from tasks.planning.plan_files import write_plan
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import RunSpec, archive_key
 from tasks.publishing.publish import publish_lake

@@ -21,8 +21,9 @@ from flows.settings import build_spec, load_settings
 from flows.turns import lake_turn
 from storage.errors import ShardsLost
 from tasks import steps
-from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.plan import RunPlan
 from tasks.planning.plan_apart import plan_apart
+from tasks.planning.plan_files import read_plan
 from tasks.reading.summary import RunSummary, archive_name, artifact_key, headline, plan_line
 from tasks.workers import hear_our_loggers
 

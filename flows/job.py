@@ -16,7 +16,8 @@ from storage.lake import Lake
 from storage.runs import RunRecord
 from storage.store import public_url
 from tasks.linking.lake import LinkReport
-from tasks.planning.plan import RunPlan, write_plan
+from tasks.planning.plan import RunPlan
+from tasks.planning.plan_files import write_plan
 from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
 from tasks.publishing.publish import PublishReport
 from tasks.reading.archive_view import added_audio_ms, archive_view

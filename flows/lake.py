@@ -13,7 +13,7 @@ from flows.job import kept_link, reduce_lake
 from flows.turns import lake_turn
 from tasks import steps
 from tasks.linking.lake import LinkReport
-from tasks.planning.plan import latest_run_id
+from tasks.planning.plan_files import latest_run_id
 from tasks.publishing.publish import PublishReport
 from tasks.workers import hear_our_loggers
 

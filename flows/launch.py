@@ -57,7 +57,8 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
     from flows.turns import gpu_turn
     from storage.errors import VoxlakeError
     from storage.store import public_url
-    from tasks.planning.plan import engines_needed, write_plan
+    from tasks.planning.plan import engines_needed
+    from tasks.planning.plan_files import write_plan
     from tasks.stages.engine_set import load_engines
     from tasks.workers import open_workers
 

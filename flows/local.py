@@ -10,8 +10,9 @@ from flows.job import Reduced, reduce_lake, run_job, take_shards
 from tasks.about import about, shard_name
 from tasks.linking.lake import LinkReport, link_lake
 from tasks.planning.limits import limit_s
-from tasks.planning.plan import RunPlan, latest_run_id
+from tasks.planning.plan import RunPlan
 from tasks.planning.plan_apart import plan_apart
+from tasks.planning.plan_files import latest_run_id
 from tasks.planning.spec import RunSpec
 from tasks.publishing.publish import publish_lake
 from tasks.reading.summary import RunSummary

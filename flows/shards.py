@@ -21,7 +21,8 @@ from flows.turns import gpu_turn
 from storage.errors import ConfigError
 from tasks import steps
 from tasks.planning.limits import limit_s
-from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.plan import RunPlan
+from tasks.planning.plan_files import read_plan
 from tasks.reading.summary import archive_name, shard_title
 from tasks.stages.claims import Claims
 from tasks.workers import hear_our_loggers, open_workers

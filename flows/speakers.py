@@ -15,7 +15,7 @@ from flows.job import keep_link
 from flows.turns import lake_turn
 from tasks import steps
 from tasks.linking.lake import LinkReport
-from tasks.planning.plan import latest_run_id
+from tasks.planning.plan_files import latest_run_id
 from tasks.reading.telling import link_line
 from tasks.workers import hear_our_loggers
 

@@ -15,7 +15,8 @@ from storage.catalog import VIEWS, open_catalog
 from storage.lake import new_run_id
 from storage.records import Clip
 from tasks.linking.lake import LinkReport, link_lake
-from tasks.planning.plan import RunPlan, plan_run, write_plan
+from tasks.planning.plan import RunPlan, plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.planning.spec import EngineChoice, RunSpec
 from tasks.publishing.publish import PublishReport, publish_lake
 from tasks.stages.run_shard import ShardReport, run_shard

@@ -27,7 +27,8 @@ from tasks.linking.published import PublishedLinks
 from tasks.linking.speaker_table import lineage_table, speaker_table
 from tasks.linking.whole import WholeLink
 from tasks.planning import rules
-from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.plan import RunPlan
+from tasks.planning.plan_files import read_plan
 from tasks.planning.spec import to_plain
 from tasks.publishing.select import select_recordings
 

@@ -21,7 +21,7 @@ from tasks.audio.chunking import ChunkCutter, CutChunk
 from tasks.audio.decode import open_recording
 from tasks.audio.detect import detection_with
 from tasks.people.who import KnownSpeakers, known_speakers
-from tasks.planning.plan import latest_plan
+from tasks.planning.plan_files import latest_plan
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import RunSpec
 from tasks.stages.calling import call_each, check_fingerprint

@@ -10,7 +10,8 @@ from storage.lake import Lake, LakeState, Publication
 from storage.publishing import mirror_transcripts
 from storage.schemas import WHOLES
 from tasks.linking.lake import LinkReport
-from tasks.planning.plan import RunPlan, has_same_reduce, read_plan
+from tasks.planning.plan import RunPlan, has_same_reduce
+from tasks.planning.plan_files import read_plan
 from tasks.planning.spec import archive_key
 from tasks.publishing.parts import write_parts
 from tasks.publishing.select import select_recordings

@@ -9,7 +9,8 @@ from storage.catalog import open_catalog
 from storage.lake import Lake, LakeState
 from storage.runs import RunRecord, run_status
 from storage.store import public_url
-from tasks.planning.plan import PlannedRecording, RunPlan, read_plan
+from tasks.planning.plan import PlannedRecording, RunPlan
+from tasks.planning.plan_files import read_plan
 from tasks.planning.shards import HOUR_MS, MINUTE_MS
 from tasks.planning.spec import archive_key
 from tasks.wording import counted

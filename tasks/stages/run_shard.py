@@ -28,7 +28,8 @@ from tasks.audio.decode import RecordingReader, read_recording
 from tasks.audio.detect import detection_with
 from tasks.audio.hashing import HashingReader, recording_id_of
 from tasks.audio.media import open_source, unreachable
-from tasks.planning.plan import PlannedRecording, Shard, engines_needed, missing_stages, read_shard
+from tasks.planning.plan import PlannedRecording, Shard, engines_needed, missing_stages
+from tasks.planning.plan_files import read_shard
 from tasks.planning.recipes import RecipeBook, resolve_channel_mode
 from tasks.planning.shards import MINUTE_MS, load_ms
 from tasks.planning.spec import RunSpec, archive_key

@@ -6,7 +6,8 @@ from storage.errors import WorkerDied
 from storage.lake import Lake, Sighting
 from tasks.about import about, logger, shard_name
 from tasks.planning.limits import limit_s
-from tasks.planning.plan import RunPlan, read_plan
+from tasks.planning.plan import RunPlan
+from tasks.planning.plan_files import read_plan
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import archive_key
 from tasks.stages.facts import RecordingFacts

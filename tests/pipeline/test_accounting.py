@@ -16,7 +16,8 @@ from storage.lake import Lake
 from storage.runs import RunRecord
 from storage.schemas import PARTS
 from tasks.audio.chunking import ChunkOptions
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.reading.accounting import coverage_json, prove_coverage
 from tasks.stages.run_shard import run_shard

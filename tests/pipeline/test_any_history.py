@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from storage.lake import Lake
 from tasks.linking.lake import link_lake
 from tasks.maintenance.maintain import maintain_lake
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.publishing import pack_plan
 from tasks.publishing.pack import pack_lake

@@ -8,7 +8,8 @@ import pytest
 from storage.errors import UnreachableAudio
 from storage.lake import Lake
 from tasks.audio.media import open_source
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.stages.run_shard import run_shard
 from tests.lakes import conversation, fake_spec, lake_rows, query, run_whole, write_archive, write_wav

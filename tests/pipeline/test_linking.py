@@ -15,7 +15,8 @@ from tasks.linking.lake import link_lake
 from tasks.linking.speakers import LinkOptions
 from tasks.people.decide import forbid_speakers, merge_speakers, split_speaker, undo_decision
 from tasks.people.forget import forget_speaker
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.publishing import assign
 from tasks.publishing.publish import publish_lake

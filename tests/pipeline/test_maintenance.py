@@ -15,7 +15,8 @@ from tasks.maintenance.compact import compact_facts
 from tasks.maintenance.maintain import maintain_lake
 from tasks.opinions.compare import compare_lake
 from tasks.people.forget import forget_speaker
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.publishing.publish import publish_lake
 from tasks.stages.run_shard import run_shard

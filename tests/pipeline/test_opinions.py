@@ -85,7 +85,7 @@ def test_what_was_not_written_down_is_not_made_up(made, lake, monkeypatch):
     store = Lake(lake).store
     for name in store.list("recipes"):
         store.delete(f"recipes/{name}")
-    monkeypatch.setattr("tasks.planning.plan.write_cards", lambda lake, cards: None)
+    monkeypatch.setattr("tasks.planning.plan_files.write_cards", lambda lake, cards: None)
     published(made, lake, collection="again")
     assert {(row["engine"], row["options"], row["given"]) for row in recipe_rows(lake)} == {(None, None, None)}
     assert len(compare_lake(lake, BOTH)) == 4, "there is but one way to cut these recordings"

@@ -26,7 +26,8 @@ from tasks.people.forget import forget_speaker
 from tasks.people.lists import decision_rows, name_person, speaker_rows
 from tasks.people.show import show_speaker
 from tasks.people.who import find_speaker, known_speakers
-from tasks.planning.plan import latest_plan, plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import latest_plan, write_plan
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import EngineChoice
 from tasks.publishing.select import select_recordings

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from storage.errors import ConfigError
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tests.lakes import fake_spec, write_archive
 
 

@@ -7,7 +7,8 @@ from flows.cli import status
 from storage.lake import Lake
 from storage.store import Store
 from tasks.linking.lake import link_lake
-from tasks.planning.plan import plan_run, read_plan, read_shard, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import read_plan, read_shard, write_plan
 from tasks.planning.spec import to_plain
 from tasks.publishing.parts import batches
 from tasks.publishing.publish import publish_lake

@@ -1,6 +1,7 @@
 import pytest
 
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.reading.standing import lake_status
 from tasks.stages.run_shard import run_shard
 from tests.lakes import fake_spec, run_whole, write_archive

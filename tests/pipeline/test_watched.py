@@ -13,7 +13,8 @@ from storage.errors import StorageError
 from storage.lake import Lake
 from storage.runs import RunRecord
 from tasks.linking.lake import link_lake
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.publishing.publish import publish_lake
 from tasks.reading.standing import lake_status
 from tasks.reading.summary_page import failure_rows, summary_page

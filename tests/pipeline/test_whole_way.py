@@ -10,7 +10,8 @@ from storage.lake import Lake
 from storage.records import SpeakerBounds
 from tasks.audio.chunking import ChunkOptions
 from tasks.linking.lake import link_lake
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.planning.spec import EngineChoice
 from tasks.publishing.publish import publish_lake
 from tasks.stages.run_shard import run_shard

@@ -9,7 +9,8 @@ import pytest
 
 from storage.errors import StorageError, is_transient
 from tasks.linking.lake import link_lake
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.publishing.publish import publish_lake
 from tasks.stages.run_shard import run_shard
 from tests.lakes import fake_spec, lake_rows, run_whole, write_archive

@@ -10,7 +10,8 @@ from storage.catalog import open_catalog
 from storage.lake import Lake
 from storage.store import Store
 from tasks.linking.lake import link_lake
-from tasks.planning.plan import plan_run, write_plan
+from tasks.planning.plan import plan_run
+from tasks.planning.plan_files import write_plan
 from tasks.publishing.publish import publish_lake
 from tasks.reading.export import export_lake
 from tasks.reading.standing import lake_status
