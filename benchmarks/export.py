@@ -23,7 +23,8 @@ import pyarrow as pa
 
 from benchmarks.output import Row, add_json_option, report
 from benchmarks.runs import ONE_THREAD, peak_mib, timed
-from storage.lake import Lake, Part, Publication
+from storage.lake import Lake
+from storage.lake_records import Part, Publication
 from storage.publishing import part_key, write_whole
 from storage.schemas import PARTS, table_of
 from tasks.reading.export import export_lake

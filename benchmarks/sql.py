@@ -26,7 +26,8 @@ import pyarrow.compute as pc
 from benchmarks.output import Row, add_json_option, add_repeats_option, markdown_table, report
 from benchmarks.runs import Spent, timed, timed_command, voxlake
 from storage.catalog import open_catalog
-from storage.lake import Lake, Part, Publication
+from storage.lake import Lake
+from storage.lake_records import Part, Publication
 from storage.publishing import part_key
 from storage.schemas import PARTS
 from storage.terms import index_terms

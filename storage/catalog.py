@@ -18,7 +18,8 @@ from storage.catalog_sources import create_source, create_sources, create_table,
 from storage.comparisons import COMPARED, compared_files
 from storage.decisions import DecisionLog, read_log
 from storage.errors import ConfigError, StorageError
-from storage.lake import Lake, Publication
+from storage.lake import Lake
+from storage.lake_records import Publication
 from storage.packs import Pack, read_packs
 from storage.parquet_sql import connect, quoted
 from storage.runs import RunRecord, run_status

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
-from storage.lake import Lake, Publication
+from storage.lake import Lake
+from storage.lake_records import Publication
 from storage.pack_files import postings_sql
 from storage.packs import PACKED, PLACES, Pack, Served, Serving, serve
 from storage.parquet_sql import PART_ID, quoted, rows_of

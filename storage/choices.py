@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from storage.lake import Lake, Publication
+from storage.lake import Lake
+from storage.lake_records import Publication
 from storage.recipes import Stage
 from storage.schemas import WHOLES, table_of
 from storage.store import json_bytes

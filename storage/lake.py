@@ -17,6 +17,8 @@
     runs/<run>.json                      one record per run
     plans/<run>.json                     what a run is about to do; only read by that run
     planned/<run>.jsonl                  its shards and all that it listed, a line for each shard
+    claims/<run>/<shard>.json            which worker of a pool takes a shard
+    linked/<run>.json                    what ``link_speakers`` left to be published
 
 Every name is written once, so that readers and writers need no lock; a race for a publication's number is decided by
 ``Store.create``. Nothing but these objects says what is done. Only forgetting a person changes files that are there:
@@ -29,9 +31,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from sys import intern
 from typing import Any
 
 import pyarrow as pa
@@ -46,86 +46,19 @@ from storage.compactions import (
     read_facts,
 )
 from storage.errors import StorageError
+from storage.lake_records import (
+    Commit,
+    FactKey,
+    LakeState,
+    Publication,
+    Sighting,
+    decode_commit,
+    decode_publication,
+    encode,
+)
 from storage.runs import RunRecord, run_record
 from storage.schemas import FACTS, WHOLES
 from storage.store import Store, json_bytes
-
-FactKey = tuple[str, str, str]
-"""recording_id, stage, recipe."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """An object of an archive as it was when it was last read."""
-
-    archive: str
-    source: str
-    size_bytes: int
-    mark: str
-    recording_id: str | None
-    """None where its bytes could not be read."""
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
-    """Facts that become visible together."""
-
-    commit_id: str
-    run_id: str
-    files: Mapping[str, str]
-    """Key of the Parquet file of each fact table."""
-    done: tuple[FactKey, ...]
-    sightings: tuple[Sighting, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A stable group of recordings, published together."""
-
-    part_id: str
-    digest: str
-    """Of all that its files were made from."""
-    files: Mapping[str, str]
-    """Key of the Parquet file of each part table."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
-    """One consistent state of the published tables."""
-
-    number: int
-    run_id: str
-    at: datetime
-    parts: tuple[Part, ...]
-    wholes: Mapping[str, str]
-    """Key of the one Parquet file of each small table."""
-    bases: Mapping[str, str]
-    """Digest of what each archive's last run was asked to do, by archive."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LakeState:
-    """What the lake knows: the latest publication and all commits since."""
-
-    publication: Publication | None
-    sightings: Mapping[tuple[str, str], Sighting]
-    """By archive and source."""
-    done: Mapping[FactKey, str]
-    """The one commit that owns each fact, though several may hold it: the latest."""
-    commits: Mapping[str, Mapping[str, str]]
-    """Key of the file of each table, by commit. Commits that were compacted share their files."""
-    compacted: Mapping[str, str]
-    """The compaction in which each of these commits is read."""
-    unpublished: frozenset[str]
-    """Commits that the publication does not know."""
-    unpublished_archives: frozenset[str]
-    """Archives that those commits are about."""
-
-    @property
-    def has_unpublished_commits(self) -> bool:
-        """Whether there is more than what is published."""
-        return bool(self.unpublished)
 
 
 class Lake:
@@ -156,7 +89,7 @@ class Lake:
         commit = Commit(
             commit_id=commit_id, run_id=run_id, files=files, done=tuple(sorted(done)), sightings=tuple(sightings)
         )
-        self.store.create(f"commits/{commit_id}.json", _encode(commit))
+        self.store.create(f"commits/{commit_id}.json", encode(commit))
         return commit
 
     def facts(
@@ -233,7 +166,7 @@ class Lake:
     def read_commits(self, names: Sequence[str]) -> dict[str, Commit]:
         """Return commits by name as their manifests have them; those that were deleted are left out."""
         records = self.store.read_jsons("commits", [f"{name}.json" for name in names])
-        return {record["commit_id"]: _commit(record) for record in records.values()}
+        return {record["commit_id"]: decode_commit(record) for record in records.values()}
 
     def commits_after(self, at: datetime, known: Collection[str]) -> list[Commit]:
         """Return the commits made since that moment but for the known, oldest first; not what vanishes meanwhile."""
@@ -261,16 +194,16 @@ class Lake:
     def latest_publication(self) -> Publication | None:
         """Return the publication that counts, or None in a new lake."""
         names = [name for name in self.store.list("publications") if name.endswith(".json")]
-        return _publication(self.store.read_json(f"publications/{names[-1]}")) if names else None
+        return decode_publication(self.store.read_json(f"publications/{names[-1]}")) if names else None
 
     def publication(self, number: int) -> Publication | None:
         """Return a publication by its number, or None where there is none."""
         key = f"publications/{number:08d}.json"
-        return _publication(self.store.read_json(key)) if self.store.exists(key) else None
+        return decode_publication(self.store.read_json(key)) if self.store.exists(key) else None
 
     def publish(self, publication: Publication) -> bool:
         """Make a publication the lake's state; return False where somebody else took the number first."""
-        return self.store.create(f"publications/{publication.number:08d}.json", _encode(publication))
+        return self.store.create(f"publications/{publication.number:08d}.json", encode(publication))
 
     def whole(self, publication: Publication | None, table: str) -> pa.Table:
         """Return one of the small published tables."""
@@ -282,7 +215,7 @@ class Lake:
 
     def write_run(self, record: RunRecord) -> None:
         """Write or renew a run's record."""
-        self.store.put(f"runs/{record.run_id}.json", _encode(record))
+        self.store.put(f"runs/{record.run_id}.json", encode(record))
 
     def runs(self) -> list[RunRecord]:
         """Return all runs, oldest first."""
@@ -372,42 +305,3 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     encoded = column.combine_chunks().dictionary_encode()
     values = [*encoded.dictionary.to_pylist(), None]
     return [values[code] for code in encoded.indices.fill_null(len(values) - 1).to_pylist()]
-
-
-def _encode(record: Commit | Publication | RunRecord) -> bytes:
-    return json_bytes(_plain(asdict(record)))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _commit(record: Mapping[str, Any]) -> Commit:
-    sightings = [
-        {**one, "archive": intern(one["archive"]), "at": datetime.fromisoformat(one["at"])}
-        for one in record["sightings"]
-    ]
-    return Commit(
-        commit_id=record["commit_id"],
-        run_id=record["run_id"],
-        files=record["files"],
-        done=tuple((intern(identity), intern(stage), intern(recipe)) for identity, stage, recipe in record["done"]),
-        sightings=tuple(Sighting(**one) for one in sightings),
-    )
-
-
-def _publication(record: Mapping[str, Any]) -> Publication:
-    return Publication(
-        number=record["number"],
-        run_id=record["run_id"],
-        at=datetime.fromisoformat(record["at"]),
-        parts=tuple(Part(**part) for part in record["parts"]),
-        wholes=record["wholes"],
-        bases=record["bases"],
-    )

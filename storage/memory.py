@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from storage.errors import SchemaMismatch
-from storage.lake import Lake, Publication
+from storage.lake import Lake
+from storage.lake_records import Publication
 from storage.publishing import write_whole
 from storage.schemas import MEMORY
 

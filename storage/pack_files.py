@@ -7,7 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from storage.lake import Lake, Part
+from storage.lake import Lake
+from storage.lake_records import Part
 from storage.packs import PACKED, PLACES
 from storage.parquet_sql import PART_ID, connect, quoted, rows_of
 from storage.terms import TERM_MACROS, terms_sql

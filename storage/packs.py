@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from storage.lake import Lake, Part
+from storage.lake import Lake
+from storage.lake_records import Part
 from storage.publishing import inputs_digest
 from storage.store import json_bytes
 

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from storage.compactions import compaction_key
-from storage.lake import Lake, LakeState, Publication
+from storage.lake import Lake
+from storage.lake_records import LakeState, Publication
 from storage.schemas import WHOLES, table_of
 from storage.store import json_bytes
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-from storage.lake import Commit, Lake, LakeState, Publication, Sighting
+from storage.lake import Lake
+from storage.lake_records import Commit, LakeState, Publication, Sighting
 from storage.publishing import index_tables, write_whole
 from storage.store import Store
 

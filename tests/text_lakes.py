@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from storage.lake import Lake, Part, Publication
+from storage.lake import Lake
+from storage.lake_records import Part, Publication
 from storage.publishing import inputs_digest, part_key
 from storage.schemas import PARTS, table_of
 from storage.terms import index_terms

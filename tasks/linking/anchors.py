@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.decisions import VoiceAnchor
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 
 Row = Mapping[str, Any]
 VoiceKey = tuple[str, int, int, str]

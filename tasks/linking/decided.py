@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.decisions import Decision, DecisionLog, VoiceAnchor, event_ids, read_log
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from tasks.linking.anchors import VoiceKey, find_voices
 from tasks.linking.constraints import Constraints, DecidedRows, SetAside, constrain
 from tasks.linking.local import LocalSpeakers

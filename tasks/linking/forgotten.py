@@ -18,7 +18,8 @@ from storage.compactions import group_rows
 from storage.decisions import Decision, DecisionLog, forget_name, mark_erased, read_log
 from storage.enrolled import delete_clips, delete_stray_clips
 from storage.errors import TableGone
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from storage.memory import VOICES_FOLDER
 from tasks.linking.anchors import Row, VoiceKey, own_key, voice_key
 from tasks.linking.decided import without_vectors

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from storage.choices import choices_table, read_choices
 from storage.decisions import is_all_erased
 from storage.enrolled import enrolled_voices
-from storage.lake import FactKey, Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import FactKey, LakeState
 from storage.memory import write_memory
 from storage.publishing import index_tables, inputs_digest, write_whole
 from storage.records import SpeakerBounds

@@ -8,7 +8,8 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.lake import FactKey, Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import FactKey, LakeState
 from storage.memory import read_memory
 
 

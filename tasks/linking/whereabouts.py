@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from storage.decisions import VoiceAnchor
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from tasks.linking.anchors import Row, VoiceKey, own_key, turns_of, voice_key
 
 _MOST = 0.5

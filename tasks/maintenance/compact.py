@@ -23,7 +23,8 @@ from storage.compactions import (
     write_compaction,
 )
 from storage.errors import SchemaMismatch, StorageError, TableGone
-from storage.lake import Commit, Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import Commit, LakeState
 from storage.schemas import FACTS, SIGHTINGS, table_of
 from tasks.linking.forgotten import erase_from
 from tasks.maintenance.choose import Unit, choose_groups

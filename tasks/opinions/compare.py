@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from storage.catalog import open_catalog
 from storage.comparisons import ComparedKey, compared_keys, write_compared
 from storage.errors import ConfigError
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from storage.recipes import Stage
 from tasks.opinions.pairs import SEE_LIST, find_recipe, pairs_to_compare, read_opinions
 from tasks.opinions.records import Comparison

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from storage.comparisons import ComparedKey
 from storage.errors import ConfigError
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from storage.recipe_cards import RecipeCard, read_cards
 from storage.recipes import CHOSEN_STAGES, Stage
 from storage.store import public_url

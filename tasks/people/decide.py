@@ -12,7 +12,8 @@ import numpy as np
 from storage.catalog import open_catalog
 from storage.decisions import Decision, DecisionKind, new_decision, read_log, record_decision, record_undo
 from storage.errors import ConfigError
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from tasks.linking.anchors import PublishedVoices, anchors_of, own_key, published_voices
 from tasks.linking.constraints import DecidedRows, constrain
 from tasks.linking.decided import decided_rows, find_decided

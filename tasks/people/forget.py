@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.decisions import Decision, new_decision, read_log, record_decision
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from tasks.linking.anchors import anchors_of_chunks, published_voices
 from tasks.linking.forgotten import Erased, also_known_as, erase_forgotten
 from tasks.people.who import known_speakers

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from storage.decisions import Decision, read_log
 from storage.errors import ConfigError
-from storage.lake import Lake, Publication
+from storage.lake import Lake
+from storage.lake_records import Publication
 
 _SEE_LIST = "see: voxlake speakers list LAKE"
 

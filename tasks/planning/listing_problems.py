@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.errors import RecordingError, is_transient
-from storage.lake import Lake, Sighting
+from storage.lake import Lake
+from storage.lake_records import Sighting
 from tasks.planning.spec import RunSpec, archive_key
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from storage.choices import choice_ids, published_choice_ids
 from storage.decisions import event_ids
 from storage.errors import ConfigError
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from storage.publishing import inputs_digest, is_mirrored
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject

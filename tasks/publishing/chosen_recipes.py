@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from storage.choices import RecipeChoice, standing
-from storage.lake import LakeState
+from storage.lake_records import LakeState
 from storage.recipes import CHOSEN_STAGES, Stage
 from tasks.planning.recipes import RecipeBook
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from tasks.planning.plan import RunPlan
 from tasks.planning.spec import archive_key
 from tasks.publishing.select import SelectedRecording

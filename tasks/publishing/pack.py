@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.lake import Lake, Part
+from storage.lake import Lake
+from storage.lake_records import Part
 from storage.pack_files import write_pack_tables
 from storage.packs import PACK_RULES, PACKED, Pack, new_pack_id, pack_file_key, read_packs, write_pack
 from tasks.publishing.pack_plan import plan_packs

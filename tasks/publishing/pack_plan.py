@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from storage.lake import Part
+from storage.lake_records import Part
 from storage.packs import Pack, serve
 
 LARGEST_BYTES = 1 << 30

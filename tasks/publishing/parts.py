@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.lake import Lake, LakeState, Part
+from storage.lake import Lake
+from storage.lake_records import LakeState, Part
 from storage.publishing import inputs_digest, part_key
 from storage.recipes import Stage
 from storage.schemas import FACTS, PARTS, SCHEMA_VERSION, WHOLES, table_of

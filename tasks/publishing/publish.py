@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from storage.choices import RecipeChoice, choices_of
 from storage.errors import PublicationRaced
-from storage.lake import Lake, LakeState, Publication
+from storage.lake import Lake
+from storage.lake_records import LakeState, Publication
 from storage.publishing import mirror_transcripts
 from storage.schemas import WHOLES
 from tasks.linking.lake import LinkReport

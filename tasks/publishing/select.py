@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.choices import RecipeChoice
-from storage.lake import FactKey, Lake, LakeState, Sighting
+from storage.lake import Lake
+from storage.lake_records import FactKey, LakeState, Sighting
 from storage.recipes import STAGES, Stage
 from storage.records import SourceHints, SpeakerBounds
 from tasks.planning.plan import RunPlan

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from storage.schemas import WHOLES
 from tasks.attribution.attribute_recording import LabelKey, RecordingSpeakers
 from tasks.linking.lake import LinkReport

@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from storage.publishing import index_tables, write_whole
 from storage.recipe_cards import read_cards
 from tasks.planning.plan import RunPlan

@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from storage.lake import Lake, Publication
+from storage.lake import Lake
+from storage.lake_records import Publication
 
 Row = dict[str, Any]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from storage.catalog import open_catalog
 from storage.formats.document import Document, DocumentTurn, DocumentUtterance, DocumentWord
-from storage.lake import Lake, Part
+from storage.lake import Lake
+from storage.lake_records import Part
 from storage.part_rows import rows_by_recording
 from tasks.reading.choose_recordings import ChosenRecording, RecordingFilter, choose_recordings
 

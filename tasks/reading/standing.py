@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from storage.catalog import open_catalog
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from storage.runs import RunRecord, run_status
 from storage.store import public_url
 from tasks.planning.plan import PlannedRecording, RunPlan

@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Self
 
 from storage.errors import VoxlakeError
-from storage.lake import Commit, Lake
+from storage.lake import Lake
+from storage.lake_records import Commit
 from storage.runs import RunOutcome, RunRecord
 from storage.schemas import FACTS
 from tasks.planning.plan import RunPlan

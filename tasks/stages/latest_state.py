@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 
 _latest: dict[str, LakeState] = {}
 """Of the one lake that this process works for."""

@@ -19,7 +19,8 @@ from storage.errors import (
     VoxlakeError,
     is_transient,
 )
-from storage.lake import FactKey, Lake, LakeState, Sighting
+from storage.lake import Lake
+from storage.lake_records import FactKey, LakeState, Sighting
 from storage.recipes import REJECTED, Stage
 from storage.records import ClipContext, RecordingStatus
 from tasks.about import about, logger, shard_name

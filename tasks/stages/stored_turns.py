@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from storage.lake import Lake, LakeState
+from storage.lake import Lake
+from storage.lake_records import LakeState
 from storage.records import Diarization, Turn
 from tasks.stages.facts import RecordingFacts
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from storage.errors import WorkerDied
-from storage.lake import Lake, Sighting
+from storage.lake import Lake
+from storage.lake_records import Sighting
 from tasks.about import about, logger, shard_name
 from tasks.planning.limits import limit_s
 from tasks.planning.plan import RunPlan

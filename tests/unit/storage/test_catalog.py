@@ -5,7 +5,8 @@ import pytest
 
 from storage.catalog import open_catalog
 from storage.errors import ConfigError
-from storage.lake import Lake, Part, Publication
+from storage.lake import Lake
+from storage.lake_records import Part, Publication
 from storage.schemas import PARTS, table_of
 
 FOLDERS = ("lake", "a b", "l*", "l?", "[l]", "l[1]", "l]x", "it's", "größe", "text=9", "recipe=7", "100%20")

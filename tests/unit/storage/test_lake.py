@@ -2,7 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.lake import Lake, Part, Publication, Sighting, new_run_id
+from storage.lake import Lake, new_run_id
+from storage.lake_records import Part, Publication, Sighting
 from storage.publishing import index_tables, is_mirrored, mirror_transcripts, write_whole
 from storage.runs import RunRecord
 from storage.schemas import PARTS, table_of

@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.lake import Lake, Publication
+from storage.lake import Lake
+from storage.lake_records import Publication
 from storage.memory import read_memory, write_memory
 from storage.schemas import MEMORY
 

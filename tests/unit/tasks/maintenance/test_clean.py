@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.lake import Lake, RunRecord
+from storage.lake import Lake
 from storage.publishing import write_whole
+from storage.runs import RunRecord
 from tasks.maintenance.clean import Age, is_replaced
 from tasks.maintenance.maintain import maintain_lake
 from tests.fact_lakes import commit_words, keys_of, let_pass, publish_index, what_is_read

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.lake import Part
+from storage.lake_records import Part
 from storage.packs import PACK_RULES, Pack, new_pack_id, serve
 from tasks.publishing.pack_plan import LARGEST_BYTES, plan_packs
 
