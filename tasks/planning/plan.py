@@ -16,6 +16,7 @@ from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.secrets import names_a_secret
 from storage.store import absolute_url, json_bytes, public_url
+from tasks.collector import held_off
 from tasks.engines.registry import KINDS, EngineKind
 from tasks.planning import rules
 from tasks.planning.discover import discover
@@ -91,6 +92,7 @@ class RunPlan:
         return sum(shard.audio_ms for shard in self.shards)
 
 
+@held_off()
 def plan_run(spec: RunSpec) -> RunPlan:
     """Return the plan of a run; reads the listing, the manifest and the headers of what is new, writes nothing.
 
