@@ -12,7 +12,7 @@ from tasks.planning.plan_files import read_plan, read_shard, write_plan
 from tasks.planning.spec import to_plain
 from tasks.publishing.parts import batches
 from tasks.publishing.publish import publish_lake
-from tasks.reading.summary import MOST_ROWS
+from tasks.reading.summary_page import MOST_ROWS
 from tasks.stages.latest_state import latest_state
 from tasks.stages.run_shard import run_shard
 from tests.lakes import fake_spec, lake_rows, run_whole, write_archive
@@ -101,7 +101,7 @@ def test_a_commit_that_is_gone_is_not_remembered(written):
 
 
 def test_facts_are_read_once_for_many_parts(written, reads, monkeypatch):
-    monkeypatch.setattr("tasks.publishing.shown._PART_RECORDINGS", 2)
+    monkeypatch.setattr("tasks.publishing.assign._PART_RECORDINGS", 2)
     commit_all(written)
     link = link_lake(written.spec.lake, written.spec.run_id)
     reads.clear()
@@ -111,7 +111,7 @@ def test_facts_are_read_once_for_many_parts(written, reads, monkeypatch):
 
 
 def test_how_many_parts_are_made_together_changes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.publishing.shown._PART_RECORDINGS", 2)
+    monkeypatch.setattr("tasks.publishing.assign._PART_RECORDINGS", 2)
     archive = write_archive(tmp_path / "archive", 6)
     run_whole(fake_spec(archive, tmp_path / "together"))
     monkeypatch.setattr(parts_module, "_BATCH_MS", 1)

@@ -1,6 +1,8 @@
 """The files in deploy/: they hold together with prefect.yaml and each other. No daemon and no cluster is asked."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,7 +84,7 @@ def test_the_server_is_where_workers_look_for_it():
 def test_nobody_is_root_and_no_secret_stands_there():
     for name, pod in pods().items():
         assert name == "prefect-server" or pod["securityContext"]["runAsNonRoot"]
-    assert "\nUSER voxlake\n" in (DEPLOY / "Dockerfile").read_text()
+    assert "\nUSER 10001\n" in (DEPLOY / "Dockerfile").read_text()
     texts = [*strings(objects()), *strings(compose())]
     for text in texts:
         for password in re.findall(r"://[^/\s:]+:([^@\s]+)@", text):
@@ -104,3 +106,18 @@ def test_the_image_has_what_it_is_built_from():
     let_in = set(re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
     assert copied == let_in
     assert all((ROOT / name).exists() for name in copied)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        ["hadolint", DEPLOY / "Dockerfile"],
+        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / "docker-compose.yaml"],
+        ["kubernetes-validate", "--strict", *MANIFESTS],
+    ],
+    ids=lambda check: check[0],
+)
+def test_files_keep_the_schemas_of_docker_compose_and_kubernetes(check):
+    command = [str(Path(sys.executable).parent / check[0]), *map(str, check[1:])]
+    checked = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
