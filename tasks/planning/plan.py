@@ -233,7 +233,7 @@ def _with_durations(archive: str, pending: Sequence[PlannedRecording]) -> list[P
 def _shards(spec: RunSpec, pending: Sequence[PlannedRecording]) -> tuple[Shard, ...]:
     total_ms = sum(load_ms(recording.duration_ms) for recording in pending)
     even_ms = max(1, int(spec.shard_minutes * MINUTE_MS)) if spec.shard_minutes else None
-    sizes_ms = even_sizes(total_ms, even_ms) if even_ms else tapering_sizes(total_ms, spec.workers)
+    sizes_ms = even_sizes(total_ms, even_ms, len(pending)) if even_ms else tapering_sizes(total_ms, spec.workers)
     groups = group_shards(
         pending,
         [recording.duration_ms for recording in pending],

@@ -38,9 +38,9 @@ def tapering_sizes(total_ms: int, workers: int) -> list[int]:
     return sizes or [smallest_ms]
 
 
-def even_sizes(total_ms: int, shard_ms: int) -> list[int]:
-    """Return shards of one size for all the audio."""
-    return [shard_ms] * max(1, -(-total_ms // shard_ms))
+def even_sizes(total_ms: int, shard_ms: int, n_recordings: int) -> list[int]:
+    """Return shards of one size for all the audio, but no more of them than there are recordings."""
+    return [shard_ms] * max(1, min(n_recordings, -(-total_ms // shard_ms)))
 
 
 def load_ms(duration_ms: int) -> int:

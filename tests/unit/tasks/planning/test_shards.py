@@ -14,7 +14,7 @@ durations = st.lists(st.integers(0, 3 * 60 * MINUTE_MS), max_size=40)
 @given(durations, st.integers(1, 60 * MINUTE_MS))
 def test_every_item_is_in_one_shard(durations_ms, shard_ms):
     items = list(range(len(durations_ms)))
-    shards = group_shards(items, durations_ms, items, even_sizes(total(durations_ms), shard_ms))
+    shards = group_shards(items, durations_ms, items, even_sizes(total(durations_ms), shard_ms, len(items)))
     assert sorted(item for shard in shards for item in shard) == items
     assert all(shards)
     assert all(shard == sorted(shard) for shard in shards)
@@ -32,7 +32,8 @@ def test_items_of_one_key_stay_together(durations_ms, data):
 @given(st.lists(st.integers(1, 10 * MINUTE_MS), min_size=1, max_size=60), st.integers(1, 8))
 def test_loads_are_even(durations_ms, workers):
     items = list(range(len(durations_ms)))
-    shards = group_shards(items, durations_ms, items, even_sizes(total(durations_ms), total(durations_ms) // workers))
+    sizes_ms = even_sizes(total(durations_ms), total(durations_ms) // workers, len(items))
+    shards = group_shards(items, durations_ms, items, sizes_ms)
     loads = [sum(durations_ms[item] + 500 for item in shard) for shard in shards]
     even = (sum(loads)) / len(loads)
     assert max(loads) <= even * 4 / 3 + max(durations_ms) + 500
@@ -45,7 +46,7 @@ def test_the_longest_shard_starts_first():
 
 def test_recordings_that_happen_to_have_one_size_are_spread():
     shards = group_shards(
-        list(range(100)), [MINUTE_MS] * 100, ["same"] * 100, even_sizes(101 * MINUTE_MS, 10 * MINUTE_MS)
+        list(range(100)), [MINUTE_MS] * 100, ["same"] * 100, even_sizes(101 * MINUTE_MS, 10 * MINUTE_MS, 100)
     )
     assert len(shards) > 10
     assert max(map(len, shards)) <= 10
