@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
             "VOXLAKE_SHARD_MINUTES": str(options.shard_minutes),
         }
         prefect(environment, "work-pool", "create", "--type", "process", _POOL)
-        prefect(environment, "deploy", "--name", f"take_shards/{_POOL}")
+        prefect(environment, "deploy", "--name", _POOL)
         for repeat in range(options.repeats):
             lakes = [Path(scratch) / f"lake {repeat} {n_workers}" for n_workers in (1, 2)]
             runs.append([run_timed(environment, options.archive, lake, n) for n, lake in enumerate(lakes, 1)])

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from storage.lake_records import Part
 from storage.packs import Pack, serve
 
-LARGEST_BYTES = 1 << 30
-"""Bytes of parts in one pack: about three million utterances with their words."""
+LARGEST_BYTES = 1 << 29
+"""Bytes of parts in one pack: about two million utterances with their words."""
 _FEWEST_PARTS = 8
 """Fewer that are in no pack are left as they are: reading them costs little."""
 _MOST_STALE = 0.2
