@@ -18,7 +18,7 @@ from flows import forms, pausing
 from flows.job import Suspended, run_job
 from flows.runners import open_runner
 from flows.settings import build_spec, load_settings
-from flows.turns import lake_turn
+from flows.slots import lake_slot
 from storage.errors import ShardsLost
 from tasks import steps
 from tasks.planning.plan import RunPlan
@@ -66,7 +66,7 @@ def transcribe_archive(  # noqa: PLR0913, PLR0917 - each is a field of the form 
         ShardsLost: some shards stayed undone; everything else is published.
     """
     hear_our_loggers()
-    with lake_turn(lake) as has_waited:
+    with lake_slot(lake) as has_waited:
         if run_id:
             plan = read_plan(lake, run_id)
             if has_waited:

@@ -10,7 +10,7 @@ from prefect import flow
 
 from flows.forms import LakeAddress, LatestRunId
 from flows.job import kept_link, reduce_lake
-from flows.turns import lake_turn
+from flows.slots import lake_slot
 from tasks import steps
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan_files import latest_run_id
@@ -27,7 +27,7 @@ def publish_lake(lake: LakeAddress, run_id: LatestRunId = None) -> PublishReport
         StorageError: the lake cannot be read or written.
     """
     hear_our_loggers()
-    with lake_turn(lake):
+    with lake_slot(lake):
         return reduce_lake(lake, run_id or latest_run_id(lake), _link_unless_kept, steps.publish).publish
 
 

@@ -53,8 +53,8 @@ def launch(plan: RunPlan, *, is_local: bool) -> RunSummary:
 def _through_prefect(plan: RunPlan) -> RunSummary:
     """Call the flow; workers load their engines while Prefect starts."""
     from flows.profiles import uses_gpu
+    from flows.slots import gpu_slot
     from flows.temporary_server import some_server
-    from flows.turns import gpu_turn
     from storage.errors import VoxlakeError
     from storage.store import public_url
     from tasks.planning.plan import engines_needed
@@ -64,7 +64,7 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
 
     spec = plan.spec
     write_plan(plan)
-    with open_workers(spec.workers, spec.threads, gpu_turn if uses_gpu(spec) else nullcontext) as workers:
+    with open_workers(spec.workers, spec.threads, gpu_slot if uses_gpu(spec) else nullcontext) as workers:
         if spec.runner == "processes":
             workers.warm_up(load_engines, spec, engines_needed(plan.shards))
         with some_server():

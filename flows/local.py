@@ -9,11 +9,11 @@ from functools import partial
 from flows.job import Reduced, reduce_lake, run_job, take_shards
 from tasks.about import about, shard_name
 from tasks.linking.lake import LinkReport, link_lake
-from tasks.planning.limits import limit_s
 from tasks.planning.plan import RunPlan
 from tasks.planning.plan_apart import plan_apart
 from tasks.planning.plan_files import latest_run_id
 from tasks.planning.spec import RunSpec
+from tasks.planning.timeouts import timeout_s
 from tasks.publishing.publish import publish_lake
 from tasks.reading.summary import RunSummary
 from tasks.retries import call_patiently
@@ -38,7 +38,7 @@ def run_planned(plan: RunPlan) -> RunSummary:
     with ThreadPoolExecutor(spec.workers) as threads, open_workers(spec.workers, spec.threads):
 
         def submit(index: int) -> Future[ShardReport]:
-            most_s = limit_s(spec, plan.shards[index].recordings)
+            most_s = timeout_s(spec, plan.shards[index].recordings)
             with about(shard_name(index)):
                 call = partial(call_patiently, take_shard, spec.lake, spec.run_id, index, most_s)
                 return threads.submit(copy_context().run, call)

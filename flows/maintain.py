@@ -9,7 +9,7 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.forms import DryRun, GraceDays, LakeAddress
-from flows.turns import lake_turn
+from flows.slots import lake_slot
 from tasks import steps
 from tasks.maintenance.maintain import GRACE_DAYS, MaintainReport
 from tasks.workers import hear_our_loggers
@@ -24,5 +24,5 @@ def maintain_lake(lake: LakeAddress, grace_days: GraceDays = GRACE_DAYS, *, dry_
         StorageError: the lake cannot be read or written.
     """
     hear_our_loggers()
-    with lake_turn(lake):
+    with lake_slot(lake):
         return steps.maintain(lake, grace_days, is_dry_run=dry_run)

@@ -16,7 +16,7 @@ from prefect.exceptions import Pause
 from prefect.runtime import flow_run
 
 from flows.job import Suspended
-from flows.turns import has_server
+from flows.slots import has_server
 from tasks.steps import going_on_without_server
 
 log = logging.getLogger(__name__)

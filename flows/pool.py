@@ -28,7 +28,7 @@ from prefect.deployments import run_deployment
 
 from flows.job import ShardsTaken, Suspended, Tell, tell_lost
 from flows.pausing import Wish
-from flows.turns import has_server
+from flows.slots import has_server
 from storage.errors import ConfigError
 from tasks.planning.plan import RunPlan
 from tasks.reading.summary import archive_name

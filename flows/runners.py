@@ -10,11 +10,11 @@ from flows.job import ShardFuture, ShardsTaken, Take, take_shards
 from flows.pausing import Wish
 from flows.pool import pool_deployment, take_in_pool
 from flows.profiles import uses_gpu
-from flows.turns import gpu_turn
+from flows.slots import gpu_slot
 from storage.errors import ConfigError
 from tasks import steps
-from tasks.planning.limits import limit_s
 from tasks.planning.plan import RunPlan
+from tasks.planning.timeouts import timeout_s
 from tasks.reading.summary import archive_name, shard_title
 from tasks.stages.run_shard import ShardReport
 from tasks.workers import hear_our_loggers, leave, open_workers, reside
@@ -45,7 +45,7 @@ def open_runner(plan: RunPlan) -> Iterator[Take]:
             submit = _submitting(plan, lambda call: dask.submit(steps.transcribe_shard, call))
             yield lambda tell: take_shards(plan, submit, tell)
     else:
-        with open_workers(spec.workers, spec.threads, gpu_turn if uses_gpu(spec) else nullcontext):
+        with open_workers(spec.workers, spec.threads, gpu_slot if uses_gpu(spec) else nullcontext):
             submit = _submitting(plan, lambda call: steps.transcribe_shard.submit(**call))
             yield lambda tell: take_shards(plan, submit, tell)
 
@@ -61,7 +61,7 @@ def _submitting(plan: RunPlan, submit: Callable[[Call], object]) -> Callable[[in
             "run_id": spec.run_id,
             "shard_index": index,
             "title": shard_title(name, index, plan),
-            "most_s": limit_s(spec, plan.shards[index].recordings),
+            "most_s": timeout_s(spec, plan.shards[index].recordings),
         }
         return cast(ShardFuture, submit(call))
 

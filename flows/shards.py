@@ -17,12 +17,12 @@ from prefect import flow
 from flows.forms import LakeAddress, RunId
 from flows.job import in_words
 from flows.profiles import uses_gpu
-from flows.turns import gpu_turn
+from flows.slots import gpu_slot
 from storage.errors import ConfigError
 from tasks import steps
-from tasks.planning.limits import limit_s
 from tasks.planning.plan import RunPlan
 from tasks.planning.plan_files import read_plan
+from tasks.planning.timeouts import timeout_s
 from tasks.reading.summary import archive_name, shard_title
 from tasks.stages.claims import Claims
 from tasks.workers import hear_our_loggers, open_workers
@@ -45,7 +45,7 @@ def take_shards(lake: LakeAddress, run_id: RunId) -> int:
     plan = read_plan(lake, run_id)
     claims = Claims(lake, run_id, len(plan.shards), plan.spec.claim_seconds)
     n_taken = 0
-    with open_workers(1, plan.spec.threads, gpu_turn if uses_gpu(plan.spec) else nullcontext):
+    with open_workers(1, plan.spec.threads, gpu_slot if uses_gpu(plan.spec) else nullcontext):
         for index in _claimed(plan, claims):
             _take(lake, plan, claims, index)
             n_taken += 1
@@ -68,7 +68,7 @@ def _claimed(plan: RunPlan, claims: Claims) -> Iterator[int]:
 
 def _take(lake: str, plan: RunPlan, claims: Claims, index: int) -> None:
     title = shard_title(archive_name(plan.spec.archive), index, plan)
-    most_s = limit_s(plan.spec, plan.shards[index].recordings)
+    most_s = timeout_s(plan.spec, plan.shards[index].recordings)
     try:
         with claims.beating(index):
             report = steps.transcribe_shard(lake, plan.spec.run_id, index, title, most_s)

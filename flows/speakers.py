@@ -12,7 +12,7 @@ from prefect import flow
 
 from flows.forms import LakeAddress, LatestRunId
 from flows.job import keep_link
-from flows.turns import lake_turn
+from flows.slots import lake_slot
 from tasks import steps
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan_files import latest_run_id
@@ -31,7 +31,7 @@ def link_speakers(lake: LakeAddress, run_id: LatestRunId = None) -> LinkReport:
         StorageError: the lake cannot be read or written.
     """
     hear_our_loggers()
-    with lake_turn(lake):
+    with lake_slot(lake):
         run_id = run_id or latest_run_id(lake)
         log.info("linking speakers")
         report = steps.link(lake, run_id)

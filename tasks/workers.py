@@ -35,7 +35,7 @@ from tasks.threads import limit_threads
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Turn = Callable[[int], AbstractContextManager[object]]
+Reserve = Callable[[int], AbstractContextManager[object]]
 """What a call waits for before the worker of that number gets it, and gives back afterwards."""
 
 OUR_LOGGERS = ("flows", "tasks", "storage")
@@ -47,15 +47,15 @@ _residents: list[WorkerPool] = []
 
 
 @contextmanager
-def open_workers(n_workers: int, n_threads: int, turn: Turn = nullcontext) -> Iterator[WorkerPool]:
+def open_workers(n_workers: int, n_threads: int, reserve: Reserve = nullcontext) -> Iterator[WorkerPool]:
     """Let ``call_in_worker`` use up to so many processes, started when first needed, until the block ends.
 
-    Inside another such block the workers of that one are used. ``turn`` is entered around every call.
+    Inside another such block the workers of that one are used. ``reserve`` is entered around every call.
     """
     if already := _pool.get():
         yield already
         return
-    pool = WorkerPool(n_workers, n_threads, turn)
+    pool = WorkerPool(n_workers, n_threads, reserve)
     token = _pool.set(pool)
     try:
         yield pool
@@ -112,10 +112,10 @@ def hear_our_loggers() -> None:
 class WorkerPool:
     """A bounded number of workers; threads wait for a free one."""
 
-    def __init__(self, n_workers: int, n_threads: int, turn: Turn = nullcontext) -> None:
+    def __init__(self, n_workers: int, n_threads: int, reserve: Reserve = nullcontext) -> None:
         """Start nothing yet."""
         self._n_threads = n_threads
-        self._turn = turn
+        self._reserve = reserve
         self._is_closed = False
         self._all: set[_Worker] = set()
         self._free: queue.LifoQueue[_Slot] = queue.LifoQueue()
@@ -127,10 +127,10 @@ class WorkerPool:
         return self.call_within(None, function, *args, **kwargs)
 
     def call_within(self, limit_s: float | None, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in a free worker when it is its turn; raises as ``call_within``."""
+        """Call a function in a free worker once it may be used; raises as ``call_within``."""
         slot = self._free.get()
         try:
-            with self._turn(slot.number):
+            with self._reserve(slot.number):
                 result: T = self._call_at(slot, limit_s, function, args, kwargs)
         finally:
             self._free.put(slot)

@@ -53,7 +53,9 @@ def forbid_speakers(lake_url: str, one: str, other: str) -> Decision:
     """
     lake, state, voices = _read(lake_url)
     ids = _two_speakers(lake, state, one, other)
-    return _decide(lake, state, voices, "forbid", ids, [voices.heard_as(speaker_id) for speaker_id in ids])
+    decision = _allowed(lake, state, voices, "forbid", ids, [voices.heard_as(speaker_id) for speaker_id in ids])
+    record_decision(lake, decision)
+    return decision
 
 
 def split_speaker(lake_url: str, who: str, sources: Sequence[str], local_speakers: Sequence[str] = ()) -> Decision:
@@ -78,7 +80,9 @@ def split_speaker(lake_url: str, who: str, sources: Sequence[str], local_speaker
     if not taken or not stay:
         what = "is not heard there" if not taken else "is heard nowhere else, so nobody would be left"
         raise ConfigError(f"speaker {who!r}", what, f"see: voxlake speakers show LAKE {speaker_id}")
-    return _decide(lake, state, voices, "split", (speaker_id, None), [stay, taken])
+    decision = _allowed(lake, state, voices, "split", (speaker_id, None), [stay, taken])
+    record_decision(lake, decision)
+    return decision
 
 
 def undo_decision(lake_url: str, decision_id: str) -> Decision:
@@ -125,19 +129,6 @@ def _recordings(lake_url: str, sources: Sequence[str]) -> set[str]:
     if unknown:
         raise ConfigError(f"recording {unknown[0]!r}", "is not in the lake", "see the view sources")
     return {recording_id for _, recording_id in rows}
-
-
-def _decide(
-    lake: Lake,
-    state: LakeState,
-    voices: PublishedVoices,
-    kind: DecisionKind,
-    ids: tuple[str, str | None],
-    sides: Sequence[Collection[_Local]],
-) -> Decision:
-    decision = _allowed(lake, state, voices, kind, ids, sides)
-    record_decision(lake, decision)
-    return decision
 
 
 def _allowed(

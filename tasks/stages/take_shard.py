@@ -6,11 +6,11 @@ from storage.errors import WorkerDied
 from storage.lake import Lake
 from storage.lake_records import Sighting
 from tasks.about import about, logger, shard_name
-from tasks.planning.limits import limit_s
 from tasks.planning.plan import RunPlan
 from tasks.planning.plan_files import read_plan
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import archive_key
+from tasks.planning.timeouts import timeout_s
 from tasks.stages.facts import RecordingFacts
 from tasks.stages.run_shard import ShardReport, run_shard
 from tasks.workers import call_within
@@ -41,7 +41,7 @@ def take_shard(lake_url: str, run_id: str, shard_index: int, most_s: float | Non
     report = ShardReport()
     for number, recording in enumerate(plan.shards[shard_index].recordings):
         try:
-            report += call_within(limit_s(plan.spec, [recording]), run_shard, lake_url, run_id, shard_index, number)
+            report += call_within(timeout_s(plan.spec, [recording]), run_shard, lake_url, run_id, shard_index, number)
         except WorkerDied as death:
             report += _commit_loss(plan, shard_index, number, death)
     return report

@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from flows import temporary_server, turns
+from flows import slots, temporary_server
 from storage.lake import Lake
 from storage.runs import RunRecord
 from tests.prefect_servers import free_port
@@ -33,8 +33,8 @@ def test_nobody_is_waited_for_on_a_server_that_ends_with_the_run(monkeypatch):
     monkeypatch.setattr(temporary_server, "TemporaryServer", lambda: server)
     with temporary_server.some_server():
         assert get_current_settings().api.url == server.api_url
-        assert not turns.has_server()
-        with turns.lake_turn("lake") as has_waited:
+        assert not slots.has_server()
+        with slots.lake_slot("lake") as has_waited:
             assert not has_waited
 
 
@@ -51,15 +51,15 @@ def test_a_server_that_is_gone_pauses_nothing(dead_server, our_logs):
 def test_a_killed_run_that_prefect_takes_for_running_is_not_waited_for(tmp_path, monkeypatch):
     lake, now = Lake(str(tmp_path)), datetime.now(UTC)
     others = [{"archive": "archive", "lake": str(tmp_path)}]
-    monkeypatch.setattr(turns, "_others", lambda flows: iter(others))
+    monkeypatch.setattr(slots, "_others", lambda flows: iter(others))
     killed = RunRecord(run_id="1", started_at=now - timedelta(hours=1), profile="fake", settings={}, versions={})
     lake.write_run(killed)
-    assert not turns._somebody_works_on(str(tmp_path))
+    assert not slots._somebody_works_on(str(tmp_path))
     lake.write_run(replace(killed, run_id="2", renewed_at=now))
-    assert turns._somebody_works_on(str(tmp_path))
-    assert not turns._somebody_works_on(str(tmp_path / "other"))
+    assert slots._somebody_works_on(str(tmp_path))
+    assert not slots._somebody_works_on(str(tmp_path / "other"))
     others[:] = [{"lake": str(tmp_path / "other")}]  # flows that keep no record are taken at Prefect's word
-    assert turns._somebody_works_on(str(tmp_path / "other"))
+    assert slots._somebody_works_on(str(tmp_path / "other"))
 
 
 def test_a_slot_that_cannot_be_given_back_costs_no_work(dead_server, monkeypatch, our_logs):
@@ -72,7 +72,7 @@ def test_a_slot_that_cannot_be_given_back_costs_no_work(dead_server, monkeypatch
         stack.enter_context(slot())
         return True
 
-    monkeypatch.setattr(turns, "_taken_at_once", taken)
-    with turns.lake_turn("lake"):
+    monkeypatch.setattr(slots, "_taken_at_once", taken)
+    with slots.lake_slot("lake"):
         pass
     assert "could not give a slot back" in our_logs.text

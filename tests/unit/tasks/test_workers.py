@@ -107,12 +107,12 @@ def test_every_call_waits_for_the_turn_of_its_worker():
     turns = []
 
     @contextmanager
-    def turn(number):
+    def reserve(number):
         turns.append(("begin", number))
         yield
         turns.append(("end", number))
 
-    with open_workers(1, 1, turn):
+    with open_workers(1, 1, reserve):
         call_in_worker(os.getpid)
         call_in_worker(os.getpid)
     assert turns == [("begin", 0), ("end", 0)] * 2

@@ -44,7 +44,7 @@ def lake_limit(lake: str) -> str:
 
 
 @contextmanager
-def lake_turn(lake: str) -> Iterator[bool]:
+def lake_slot(lake: str) -> Iterator[bool]:
     """Be the only flow run that changes the lake; yield whether others had to be waited for."""
     if not has_server():
         yield False
@@ -60,7 +60,7 @@ def lake_turn(lake: str) -> Iterator[bool]:
 
 
 @contextmanager
-def gpu_turn(worker_number: int) -> Iterator[None]:
+def gpu_slot(worker_number: int) -> Iterator[None]:
     """Have the GPU of a worker to oneself; no server is asked where there is no GPU."""
     name = gpu_name(worker_number)
     if name is None or not has_server():

@@ -6,7 +6,7 @@ from contextvars import copy_context
 
 import pytest
 
-from flows import turns
+from flows import slots
 from flows.local import run_local
 from tests.archives import fake_spec, published_rows, write_archive
 from tests.flow_runs import state_names
@@ -32,15 +32,15 @@ def in_thread(function):
 
 
 def test_lakes_of_different_addresses_have_different_limits():
-    names = {turns.lake_limit(url) for url in ("s3://a/lake", "s3://b/lake", "lake", "s3://a/lake/")}
+    names = {slots.lake_limit(url) for url in ("s3://a/lake", "s3://b/lake", "lake", "s3://a/lake/")}
     assert len(names) == 3
     assert all(name.startswith("voxlake-lake-lake-") for name in names)
-    assert turns.lake_limit("s3://user:secret@a/lake") == turns.lake_limit("s3://a/lake")
+    assert slots.lake_limit("s3://user:secret@a/lake") == slots.lake_limit("s3://a/lake")
 
 
 def test_without_a_server_nobody_waits(monkeypatch):
-    monkeypatch.setattr(turns, "has_server", lambda: False)
-    with turns.lake_turn("lake") as first, turns.lake_turn("lake") as second:
+    monkeypatch.setattr(slots, "has_server", lambda: False)
+    with slots.lake_slot("lake") as first, slots.lake_slot("lake") as second:
         assert (first, second) == (False, False)
 
 
@@ -49,7 +49,7 @@ def test_a_second_run_over_a_lake_waits_says_so_and_then_has_nothing_to_do(with_
 
     archive, lake = write_archive(tmp_path / "archive", n_recordings=2), tmp_path / "lake"
     states = []
-    with turns.lake_turn(str(lake)) as has_waited:
+    with slots.lake_slot(str(lake)) as has_waited:
         assert not has_waited
         second = in_thread(
             lambda: states.append(transcribe_archive(str(archive), str(lake), profile="fake", return_state=True))
@@ -66,18 +66,18 @@ def test_a_second_run_over_a_lake_waits_says_so_and_then_has_nothing_to_do(with_
 
 
 def test_one_shard_at_a_time_on_a_gpu_and_another_beside_it_on_the_next(with_server, quick, monkeypatch):
-    monkeypatch.setattr(turns, "gpu_name", lambda number: ("GPU-a", "GPU-b")[number % 2])
+    monkeypatch.setattr(slots, "gpu_name", lambda number: ("GPU-a", "GPU-b")[number % 2])
     order, is_taken = [], threading.Event()
 
     def second():
         is_taken.wait()
-        with turns.gpu_turn(2):
+        with slots.gpu_slot(2):
             order.append("second")
 
     waiting = in_thread(second)
-    with turns.gpu_turn(0):
+    with slots.gpu_slot(0):
         is_taken.set()
-        with turns.gpu_turn(1):
+        with slots.gpu_slot(1):
             order.append("beside")
         time.sleep(1)
         order.append("first")
@@ -86,7 +86,7 @@ def test_one_shard_at_a_time_on_a_gpu_and_another_beside_it_on_the_next(with_ser
 
 
 def test_where_there_is_no_gpu_the_server_is_not_asked(monkeypatch):
-    monkeypatch.setattr(turns, "gpu_name", lambda _number: None)
-    monkeypatch.setattr(turns, "has_server", lambda: pytest.fail("the server was asked"))
-    with turns.gpu_turn(0):
+    monkeypatch.setattr(slots, "gpu_name", lambda _number: None)
+    monkeypatch.setattr(slots, "has_server", lambda: pytest.fail("the server was asked"))
+    with slots.gpu_slot(0):
         pass

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.records import SourceHints, SourceObject
-from tasks.planning.limits import limit_s, longest_ms
 from tasks.planning.plan import PlannedRecording
+from tasks.planning.timeouts import longest_ms, timeout_s
 from tests.lakes import fake_spec
 
 SPEC = fake_spec("archive", "lake")
@@ -26,7 +26,7 @@ def planned(duration_ms, size_bytes):
 
 
 def test_an_hour_may_take_twenty_and_ten_minutes():
-    assert limit_s(SPEC, [planned(HOUR_MS, 10_000)]) == 20 * 3600 + 600
+    assert timeout_s(SPEC, [planned(HOUR_MS, 10_000)]) == 20 * 3600 + 600
 
 
 def test_a_header_that_says_too_little_is_not_believed():
@@ -35,7 +35,7 @@ def test_a_header_that_says_too_little_is_not_believed():
 
 
 def test_without_a_factor_nothing_is_limited():
-    assert limit_s(replace(SPEC, timeout_factor=None), [planned(HOUR_MS, 1)]) is None
+    assert timeout_s(replace(SPEC, timeout_factor=None), [planned(HOUR_MS, 1)]) is None
 
 
 @given(
@@ -43,5 +43,5 @@ def test_without_a_factor_nothing_is_limited():
     more=st.builds(planned, st.integers(0, 10 * HOUR_MS), st.integers(0, 10**9)),
 )
 def test_more_recordings_never_have_less_time(recordings, more):
-    assert limit_s(SPEC, [*recordings, more]) >= limit_s(SPEC, recordings) >= 600
-    assert limit_s(SPEC, [more]) * 1000 >= 20 * more.duration_ms
+    assert timeout_s(SPEC, [*recordings, more]) >= timeout_s(SPEC, recordings) >= 600
+    assert timeout_s(SPEC, [more]) * 1000 >= 20 * more.duration_ms

@@ -14,7 +14,7 @@ _THINNEST_BYTES_PER_MS = 4
 """32 kbit/s; where a header is silent, the sound is taken to be this long."""
 
 
-def limit_s(spec: RunSpec, recordings: Sequence[PlannedRecording]) -> float | None:
+def timeout_s(spec: RunSpec, recordings: Sequence[PlannedRecording]) -> float | None:
     """Return the seconds after which a worker that has these recordings is ended; None where nothing is limited."""
     if spec.timeout_factor is None:
         return None
