@@ -43,7 +43,7 @@ def some_server() -> Iterator[None]:
         ConfigError: the server did not start.
     """
     from prefect.client.base import ServerType, determine_server_type
-    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, get_current_settings, temporary_settings
 
     if determine_server_type() is not ServerType.EPHEMERAL:
         yield
@@ -55,7 +55,8 @@ def some_server() -> Iterator[None]:
     server.wait(get_current_settings().server.ephemeral.startup_timeout_seconds)
     token = _TEMPORARY.set(True)
     try:
-        with temporary_settings({PREFECT_API_URL: server.api_url}):
+        # It has no pages, so that no link to one is to be told.
+        with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_UI_URL: ""}):
             yield
     finally:
         _TEMPORARY.reset(token)

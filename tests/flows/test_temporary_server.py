@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from flows.temporary_server import TemporaryServer
+from flows.temporary_server import TemporaryServer, is_temporary, some_server
 from storage.errors import ConfigError
 from tests.processes import is_running, needs_proc, wait_until_gone
 
@@ -40,3 +40,24 @@ def test_a_server_that_is_too_slow_is_stopped(monkeypatch):
     with pytest.raises(ConfigError, match=r"did not answer in 0\.5 s"):
         server.wait(0.5)
     assert server.process.poll() is not None
+
+
+class _NoServer:
+    api_url = "http://127.0.0.1:1/api"
+
+    def wait(self, patience_s):
+        pass
+
+    def stop(self):
+        pass
+
+
+def test_no_link_is_told_to_pages_that_it_does_not_have(monkeypatch):
+    from prefect.settings import get_current_settings
+
+    monkeypatch.setattr("flows.temporary_server.TemporaryServer", _NoServer)
+    with some_server():
+        assert is_temporary()
+        assert get_current_settings().api.url == _NoServer.api_url
+        assert not get_current_settings().ui_url
+    assert not is_temporary()
