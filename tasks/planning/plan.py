@@ -104,7 +104,7 @@ def plan_run(spec: RunSpec) -> RunPlan:
     recipes = RecipeBook(spec)
     listing = discover(spec.archive)
     manifest_url = spec.manifest or find_manifest(spec.archive)
-    hints = read_manifest(manifest_url) if manifest_url else {}
+    hints = read_manifest(manifest_url, {obj.source for obj in listing.objects}) if manifest_url else {}
     spec = replace(spec, manifest=public_url(spec.manifest) if spec.manifest else None)
     hints = {source: _with_collection(some, spec) for source, some in hints.items()}
     no_hints = _with_collection(_NO_HINTS, spec)
