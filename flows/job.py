@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import Any, NamedTuple, Protocol
 
+from storage.addresses import public_url
 from storage.errors import ConfigError, PublicationRaced, StoreUnreachable, VoxlakeError
 from storage.lake import Lake
 from storage.runs import RunRecord
-from storage.store import public_url
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan
 from tasks.planning.plan_files import write_plan

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import duckdb
 
+from storage.addresses import public_url
 from storage.catalog import open_catalog
 from storage.errors import ConfigError
-from storage.store import public_url
 from tasks.evaluation.figures import Figure, ScoredRecording, figures_of
 from tasks.evaluation.heard import read_heard
 from tasks.evaluation.libraries import require_scorers

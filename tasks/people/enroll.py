@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from storage.addresses import absolute_url, public_url
 from storage.catalog import open_catalog
 from storage.decisions import Decision, DecisionLog, new_decision, read_log, record_decision
 from storage.enrolled import EnrolledClip, read_clips, write_clips
 from storage.errors import ConfigError, EngineError, RecordingError
 from storage.lake import Lake
 from storage.records import SAMPLES_PER_MS, Clip
-from storage.store import absolute_url, public_url
 from tasks.audio.chunking import ChunkCutter, CutChunk
 from tasks.audio.decode import open_recording
 from tasks.audio.detect import detection_with

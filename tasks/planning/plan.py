@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from storage.addresses import absolute_url, public_url
 from storage.choices import choice_ids, published_choice_ids
 from storage.decisions import event_ids
 from storage.errors import ConfigError
@@ -15,7 +16,7 @@ from storage.publishing import inputs_digest, is_mirrored
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.secrets import names_a_secret
-from storage.store import absolute_url, json_bytes, public_url
+from storage.store import json_bytes
 from tasks.collector import held_off
 from tasks.engines.registry import KINDS, EngineKind
 from tasks.planning import rules

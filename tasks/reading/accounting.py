@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import duckdb
 
+from storage.addresses import public_url
 from storage.catalog import open_catalog
 from storage.errors import ConfigError
 from storage.lake import Lake
-from storage.store import public_url
 from tasks.planning.shards import HOUR_MS
 from tasks.reading.standing import pending_recordings
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from storage.addresses import absolute_url
 from storage.catalog import open_catalog
 from storage.errors import ConfigError
-from storage.store import Store, absolute_url
+from storage.store import Store
 
 
 def query_lake(lake_url: str, query: str) -> pa.Table:

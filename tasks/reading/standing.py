@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from storage.addresses import public_url
 from storage.catalog import open_catalog
 from storage.lake import Lake
 from storage.lake_records import LakeState
 from storage.runs import RunRecord, run_status
-from storage.store import public_url
 from tasks.planning.plan import PlannedRecording, RunPlan
 from tasks.planning.plan_files import read_plan
 from tasks.planning.shards import HOUR_MS, MINUTE_MS

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from storage.store import public_url
+from storage.addresses import public_url
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan
 from tasks.planning.shards import MINUTE_MS
