@@ -11,10 +11,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from storage.addresses import public_url
 from storage.conditional_writes import create_object
 from storage.errors import ConfigError, StorageError, StoreUnreachable, TableGone
 from storage.filesystems import open_filesystem, plain_errors
+from storage.listings import Entry, entries_of, written_at
 from storage.local_files import TEMPORARY, delete_leftovers, flushed_temporary
 from storage.parquet_files import Chooser, parquet_bytes, parquet_table
 
@@ -33,17 +33,6 @@ _READS_AT_ONCE = 8
 _DELETES_AT_ONCE = 8
 _BLOCK_BYTES = 1 << 20
 """Read at once of an object far away of which only parts are wanted."""
-_TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
-"""What filesystems call the time at which an object was written."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """An object as its folder lists it."""
-
-    size_bytes: int
-    modified: datetime
-    """By the clock of the storage."""
 
 
 class Store:
@@ -95,12 +84,7 @@ class Store:
                 found = self.fs.ls(self.path(prefix), detail=True)
             except (FileNotFoundError, NotADirectoryError):
                 return {}
-            named = {str(one["name"]).rsplit("/", 1)[-1]: one for one in found if one["type"] == "file"}
-            return {
-                name: Entry(size_bytes=one["size"] or 0, modified=self._modified(one))
-                for name, one in sorted(named.items())
-                if name and not name.startswith(TEMPORARY)
-            }
+            return {name: one for name, one in entries_of(self.fs, found).items() if not name.startswith(TEMPORARY)}
 
     def now(self) -> datetime:
         """Return the time by the clock that ``entries`` tells times by; writes an object and removes it."""
@@ -114,7 +98,7 @@ class Store:
         """Return when an object was written, by the clock of the storage; None where there is none."""
         with self._reaching(key), suppress(FileNotFoundError):
             self.fs.invalidate_cache()
-            return self._modified(self.fs.info(self.path(key)))
+            return written_at(self.fs, self.fs.info(self.path(key)))
         return None
 
     def read(self, key: str, *, start: int | None = None, end: int | None = None) -> bytes:
@@ -272,15 +256,6 @@ class Store:
         if self.is_local:
             return pa.OSFile(self.path(key))
         return self.fs.open(self.path(key), "rb", block_size=_BLOCK_BYTES)
-
-    def _modified(self, info: Mapping[str, Any]) -> datetime:
-        """Return when an object was written, from its listing if that says so."""
-        found = next((info[name] for name in _TIMES if info.get(name) is not None), None)
-        if isinstance(found, (int, float)):
-            return datetime.fromtimestamp(found, UTC)
-        if not isinstance(found, datetime):
-            found = self.fs.modified(info["name"])
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     @contextmanager
     def _reaching(self, key: str) -> Iterator[None]:
