@@ -25,7 +25,7 @@ from tasks.reading.changes import changes_between
 from tasks.reading.summary import RunSummary
 from tasks.reading.telling import link_line, publish_line
 from tasks.reading.watch import RunWatch, Show
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 
 log = logging.getLogger(__name__)
 
