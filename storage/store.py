@@ -11,9 +11,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,13 @@ from fsspec.implementations.local import LocalFileSystem
 
 from storage.addresses import public_url
 from storage.conditional_writes import create_object
-from storage.errors import ConfigError, StorageError, StoreUnreachable, TableGone
-from storage.filesystems import open_filesystem, plain_errors
+from storage.deleting import delete_together
+from storage.errors import ConfigError
+from storage.filesystems import is_s3, open_filesystem
 from storage.listings import Entry, entries_of, written_at
 from storage.local_files import TEMPORARY, delete_leftovers, flushed_temporary
 from storage.parquet_files import Chooser, parquet_bytes, parquet_table
+from storage.reaching import reaching, reading_table, writing
 
 _READS_AT_ONCE = 8
 _DELETES_AT_ONCE = 8
@@ -57,7 +59,7 @@ class Store:
 
     def exists(self, key: str) -> bool:
         """Return whether an object or folder stands under the key."""
-        with self._reaching(key):
+        with reaching(self._place(key)):
             self.fs.invalidate_cache(self.path(key))
             try:
                 self.fs.info(self.path(key))  # fs.exists says no to whatever went wrong
@@ -67,7 +69,7 @@ class Store:
 
     def list(self, prefix: str) -> list[str]:
         """Return the names directly under a folder, sorted; an absent folder is empty."""
-        with self._reaching(prefix):
+        with reaching(self._place(prefix)):
             self.fs.invalidate_cache(self.path(prefix))
             try:
                 names = self.fs.ls(self.path(prefix), detail=False)
@@ -78,7 +80,7 @@ class Store:
 
     def entries(self, prefix: str) -> dict[str, Entry]:
         """Return the objects directly under a folder, by name, sorted; an absent folder is empty."""
-        with self._reaching(prefix):
+        with reaching(self._place(prefix)):
             self.fs.invalidate_cache()
             try:
                 found = self.fs.ls(self.path(prefix), detail=True)
@@ -96,7 +98,7 @@ class Store:
 
     def modified(self, key: str) -> datetime | None:
         """Return when an object was written, by the clock of the storage; None where there is none."""
-        with self._reaching(key), suppress(FileNotFoundError):
+        with reaching(self._place(key)), suppress(FileNotFoundError):
             self.fs.invalidate_cache()
             return written_at(self.fs, self.fs.info(self.path(key)))
         return None
@@ -108,7 +110,7 @@ class Store:
             FileNotFoundError: no such object.
             StoreUnreachable: the storage failed.
         """
-        with self._reaching(key):
+        with reaching(self._place(key)):
             data: bytes = self.fs.cat_file(self.path(key), start=start, end=end)
             return data
 
@@ -118,7 +120,7 @@ class Store:
         Raises:
             StorageError: it cannot be written.
         """
-        with self._writing(key):
+        with writing(self._place(key)):
             if not self.is_local:
                 self.fs.pipe_file(self.path(key), data)
                 return
@@ -127,7 +129,7 @@ class Store:
 
     def put_file(self, key: str, path: Path) -> None:
         """Write a local file as an object, a piece at a time, replacing what was there."""
-        with self._reaching(key):
+        with reaching(self._place(key)):
             if not self.is_local:
                 self.fs.put_file(str(path), self.path(key))
                 return
@@ -143,7 +145,7 @@ class Store:
         Raises:
             StorageError: it cannot be written.
         """
-        with self._writing(key):
+        with writing(self._place(key)):
             try:
                 if not self.is_local:
                     return create_object(self.fs, self.path(key), data)
@@ -166,25 +168,35 @@ class Store:
     def learn_names(self, prefix: str) -> None:
         """Have the filesystem know the objects anywhere below a folder, for who will ask it of each many times over."""
         if not self.is_local:
-            with self._reaching(prefix):
+            with reaching(self._place(prefix)):
                 self.fs.invalidate_cache()  # s3fs keeps what it knew of a folder, whatever it finds there now
                 self.fs.find(self.path(prefix))
 
     def delete(self, key: str) -> None:
         """Remove the object if it is there."""
-        with self._reaching(key), suppress(FileNotFoundError):
+        with reaching(self._place(key)), suppress(FileNotFoundError):
             self.fs.rm_file(self.path(key))
 
     def delete_all(self, keys: Iterable[str]) -> None:
-        """Remove objects, side by side; those that are gone already do not matter."""
+        """Remove objects, many at a time; those that are gone already do not matter.
+
+        Raises:
+            StorageError: one of them cannot be removed; others may be gone.
+            StoreUnreachable: the storage failed.
+        """
+        left = list(keys)
+        if is_s3(self.fs) and left:
+            with reaching(self._place("")):
+                paths = delete_together(self.fs, [self.path(key) for key in left])
+            left = [key for key in left if self.path(key) in paths]
         with ThreadPoolExecutor(_DELETES_AT_ONCE) as pool:
-            list(pool.map(self.delete, keys))
+            list(pool.map(self.delete, left))  # what S3 left; its error says why
 
     def delete_leftovers(self, prefix: str) -> None:
         """Remove what writers that were killed have left directly under a folder of a local disk."""
         if not self.is_local:
             return
-        with self._reaching(prefix):
+        with reaching(self._place(prefix)):
             delete_leftovers(self.path(prefix))
 
     def read_json(self, key: str) -> Any:
@@ -238,7 +250,7 @@ class Store:
             SchemaMismatch: the file was written with other columns.
             TableGone: there is no such file.
         """
-        with self._named_by_the_lake(key):
+        with reading_table(self._place(key)):
             return parquet_table(key, pa.BufferReader(self.read(key)), schema)
 
     def read_groups(self, key: str, schema: pa.Schema, chosen: Chooser) -> pa.Table:
@@ -248,7 +260,7 @@ class Store:
             SchemaMismatch: the file was written with other columns.
             TableGone: there is no such file.
         """
-        with self._named_by_the_lake(key), self._reaching(key), self._open(key) as source:
+        with reading_table(self._place(key)), reaching(self._place(key)), self._open(key) as source:
             return parquet_table(key, source, schema, chosen)
 
     def _open(self, key: str) -> Any:
@@ -257,35 +269,9 @@ class Store:
             return pa.OSFile(self.path(key))
         return self.fs.open(self.path(key), "rb", block_size=_BLOCK_BYTES)
 
-    @contextmanager
-    def _reaching(self, key: str) -> Iterator[None]:
-        place = f"{public_url(self.url)}/{key}"
-        try:
-            with plain_errors(place):
-                yield
-        except (FileNotFoundError, FileExistsError):
-            raise
-        except (ConnectionError, TimeoutError) as cause:
-            raise StoreUnreachable(place, str(cause), "it is tried again") from cause
-        except OSError as cause:
-            raise StorageError(place, str(cause), "check permission and free space, then run again") from cause
-
-    @contextmanager
-    def _named_by_the_lake(self, key: str) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError as cause:
-            remedy = "put it back from a backup, or see who removes files from the lake"
-            raise TableGone(f"table {public_url(self.url)}/{key}", "is gone", remedy) from cause
-
-    @contextmanager
-    def _writing(self, key: str) -> Iterator[None]:
-        try:
-            with self._reaching(key):
-                yield
-        except FileNotFoundError as cause:
-            place = f"{public_url(self.url)}/{key}"
-            raise StorageError(place, "its folder is gone", "see who removes it, then run again") from cause
+    def _place(self, key: str) -> str:
+        """Return what errors call an object."""
+        return f"{public_url(self.url)}/{key}"
 
 
 def json_bytes(value: object) -> bytes:
