@@ -40,7 +40,7 @@ def test_a_server_that_does_not_know_the_request_is_asked_for_each(store, s3, st
 def test_what_may_not_be_deleted_is_told(store, s3):
     s3.order("answer", "POST", r"\?delete", times=9, status=403, code="AccessDenied", message="Access Denied")
     s3.order("answer", "DELETE", "old/b", times=9, status=403, code="AccessDenied", message="Access Denied")
-    with pytest.raises(StorageError, match="old/b: .*[Dd]enied"):
+    with pytest.raises(StorageError, match=r"old/b: .*[Dd]enied"):
         store.delete_all(["old/a", "old/b"])
 
 
