@@ -7,6 +7,8 @@ import pytest
 
 from storage import catalog
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
+from storage.errors import StorageError
 from storage.lake import Lake
 from storage.packs import PACKED, PLACES, read_packs
 from storage.store import Store
@@ -57,14 +59,20 @@ def test_sql_and_search_find_the_same_in_packs_and_without_a_file_that_just_went
     assert seen(lake) == before
 
 
-def test_a_file_that_goes_under_a_connection_is_an_error_that_names_it(lake):
+def test_a_file_that_goes_under_a_connection_is_an_error_that_names_it(lake, s3):
     pack_lake(lake.url)
     key = read_packs(lake)[0].files["terms"]
     with open_catalog(lake.url) as connection:
         lake.store.delete(key)
-        with pytest.raises(duckdb.IOException, match=key):
+        with pytest.raises(StorageError, match=f"{key}.*ask again"), asking(lake.url):
             connection.execute("SELECT * FROM search('coal')").fetchall()
         assert connection.execute("SELECT count(*) FROM transcripts").fetchall() == [(4,)]
+        s3.order("answer", "GET", "/packs/words/", times=99)
+        with pytest.raises(StorageError, match=r"reduce your request rate.*ask again"), asking(lake.url):
+            connection.execute("SELECT * FROM words").fetchall()
+        s3.faults.clear()
+        with pytest.raises(duckdb.BinderException), asking(lake.url):
+            connection.execute("SELECT nothing FROM words")
 
 
 def test_maintenance_deletes_packs_once_nobody_reads_them(lake, monkeypatch):
