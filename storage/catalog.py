@@ -24,7 +24,7 @@ from storage.lake_records import Publication
 from storage.packs import Pack, read_packs
 from storage.parquet_sql import connect, quoted
 from storage.runs import RunRecord, run_status
-from storage.search import QUERY_MACROS, search_macro
+from storage.search import create_search
 
 _RUNS = pa.schema(
     [
@@ -238,8 +238,7 @@ def _catalog(
     transcript = _TRANSCRIPT.format(name=name)
     for view, sql in _VIEW_SQL.items():
         connection.execute(f"CREATE VIEW main.{view} AS {sql.format(transcript=transcript, join=join)}")
-    for macro in (*QUERY_MACROS, search_macro(transcript, join)):
-        connection.execute(macro)
+    create_search(connection, transcript, join)
     return connection
 
 

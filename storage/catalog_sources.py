@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import duckdb
 import pyarrow as pa
 
 from storage.lake import Lake
 from storage.lake_records import Publication
-from storage.pack_files import postings_sql
-from storage.packs import PACKED, PLACES, Pack, Served, Serving, serve
-from storage.parquet_sql import PART_ID, quoted, rows_of
+from storage.pack_files import indexed_first, postings_sql
+from storage.packs import PACKED, Pack, Served, Serving, serve
+from storage.parquet_sql import quoted, rows_of
 from storage.schemas import PARTS, WHOLES
 from storage.terms import TERM_MACROS
 
-_NO_POSTINGS = (
-    "SELECT ''::VARCHAR AS part_id, ''::VARCHAR AS term, 0 AS row, 0 AS n, 0 AS n_words, false AS is_packed WHERE false"
-)
-_NOTHING_PLACED = "SELECT *, 0::BIGINT AS place, '' AS file FROM published.transcripts WHERE false"
-_NO_PLACES = "SELECT ''::VARCHAR AS part_id, 0 AS row, 0 AS place, ''::VARCHAR AS file WHERE false"
+_NO_POSTINGS = """SELECT '' AS term, 0::BIGINT AS part, 0 AS row, 0::BIGINT AS file, 0 AS place, 0 AS n, 0 AS n_words
+                  WHERE false"""
+_NOTHING_PLACED = "SELECT *, 0::BIGINT AS place, 0::BIGINT AS file FROM published.transcripts WHERE false"
 
 
 def create_sources(
@@ -47,9 +45,8 @@ def create_sources(
         connection.execute(macro)
     for name, queries in {
         "postings": _postings(lake, serving),
-        "places": _places(lake, serving),
-        "placed_in_packs": _placed_in_packs(lake, serving),
-        "placed_in_parts": [_placed_in_parts(lake, [part.files["transcripts"] for part in serving.loose])],
+        "placed": _placed(lake, serving),
+        "counted": _counted(lake, serving),
     }.items():
         connection.execute(f"CREATE VIEW published.{name} AS {' UNION ALL BY NAME '.join(queries)}")
 
@@ -95,42 +92,47 @@ def _part_rows(lake: Lake, serving: Serving, table: str) -> list[str]:
 
 
 def _postings(lake: Lake, serving: Serving) -> list[str]:
-    """Return queries of which term is in which row of which part."""
-    packed = [
-        f"SELECT *, true AS is_packed FROM {rows_of(lake, [served.pack.files['terms']])}{_mask(served)}"
-        for served in serving.packs
+    """Return queries of which term is in which row of which part, and the file and place where that row is read.
+
+    Files are counted from 0: the packs, then the parts, those without an index last.
+    """
+    queries = [
+        f"SELECT *, {number}::BIGINT AS file FROM {rows_of(lake, [served.pack.files['terms']])}"
+        f"{_mask(served, lambda part_id: str(int(part_id, 16)), 'part')}"
+        for number, served in enumerate(serving.packs)
     ]
-    loose = [f"SELECT *, false AS is_packed FROM ({postings_sql(lake, serving.loose)})"] if serving.loose else []
-    return [*packed, *loose] or [_NO_POSTINGS]
+    if serving.loose:
+        loose = postings_sql(lake, serving.loose)
+        queries.append(f"SELECT * REPLACE (file + {len(serving.packs)} AS file), row AS place FROM ({loose})")
+    return queries or [_NO_POSTINGS]
 
 
-def _places(lake: Lake, serving: Serving) -> list[str]:
-    """Return queries of where in packs the rows of parts are."""
-    queries = []
-    for served in serving.packs:
-        rows = rows_of(lake, [served.pack.files[PLACES]])
-        queries.append(f"SELECT *, {quoted(served.pack.pack_id)} AS file FROM {rows}{_mask(served)}")
-    return queries or [_NO_PLACES]
+def _placed(lake: Lake, serving: Serving) -> list[str]:
+    """Return queries of transcripts with the file, as postings have it, and the place in it where each row is."""
+    columns = "file_row_number), file_row_number AS place"
+    queries = [
+        f"SELECT * EXCLUDE (part_id, {columns}, {number}::BIGINT AS file "
+        f"FROM {rows_of(lake, [served.pack.files['transcripts']], 'file_row_number = true')}"
+        for number, served in enumerate(serving.packs)
+    ]
+    if serving.loose:
+        keys = [part.files["transcripts"] for part in indexed_first(serving.loose)]
+        rows = rows_of(lake, keys, "file_row_number = true")
+        queries.append(f"SELECT * EXCLUDE ({columns}, {len(serving.packs)} + file_index AS file FROM {rows}")
+    return queries or [_NOTHING_PLACED]
 
 
-def _placed_in_packs(lake: Lake, serving: Serving) -> list[str]:
-    """Return queries of transcripts with their pack and the place in its file where each row is."""
-    columns = "* EXCLUDE (part_id, file_row_number), file_row_number AS place"
-    return [
-        f"SELECT {columns}, {quoted(served.pack.pack_id)} AS file FROM "
-        f"{rows_of(lake, [served.pack.files['transcripts']], 'file_row_number = true')}"
-        for served in serving.packs
-    ] or [_NOTHING_PLACED]
+def _counted(lake: Lake, serving: Serving) -> list[str]:
+    """Return queries that add up to the number of utterances and of their words; packs have been counted."""
+    packed = [served.pack.parts[part_id] for served in serving.packs for part_id in served.part_ids]
+    n_utterances, n_words = sum(part.n_utterances for part in packed), sum(part.n_words for part in packed)
+    queries = [f"SELECT {n_utterances}::BIGINT AS n_utterances, {n_words}::BIGINT AS n_words"]
+    if serving.loose:
+        rows = rows_of(lake, [part.files["transcripts"] for part in serving.loose])
+        queries.append(f"SELECT count(*), sum(n_words)::BIGINT FROM {rows}")
+    return [" UNION ALL ".join(queries)]
 
 
-def _placed_in_parts(lake: Lake, keys: Sequence[str]) -> str:
-    if not keys:
-        return _NOTHING_PLACED
-    rows = rows_of(lake, keys, "filename = true", "file_row_number = true")
-    columns = "* EXCLUDE (filename, file_row_number), file_row_number AS place"
-    return f"SELECT {columns}, {PART_ID} AS file FROM {rows}"
-
-
-def _mask(served: Served) -> str:
+def _mask(served: Served, literal: Callable[[str], str] = quoted, column: str = "part_id") -> str:
     """Return the condition that hides what the pack holds of parts that have changed since."""
-    return f" WHERE part_id NOT IN ({', '.join(map(quoted, served.masked))})" if served.masked else ""
+    return f" WHERE {column} NOT IN ({', '.join(map(literal, served.masked))})" if served.masked else ""

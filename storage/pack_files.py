@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import duckdb
 
 from storage.errors import StorageError
 from storage.lake import Lake
 from storage.lake_records import Part
-from storage.packs import PACKED, PLACES
-from storage.parquet_sql import PART_ID, connect, quoted, rows_of
+from storage.packs import PACKED
+from storage.parquet_sql import PART_ID, PART_NUMBER, connect, quoted, rows_of
 from storage.terms import TERM_MACROS, terms_sql
 
 _MEMORY = "2GB"
@@ -22,69 +24,116 @@ _ORDER: Mapping[str, str] = {
     "words": "recording_id, word_index",
     "turns": "recording_id, start_ms, end_ms, local_speaker, is_exclusive",
     "coverage": "recording_id, start_ms",
-    "terms": "term, part_id, row",
-    PLACES: "part_id, row",
+    "terms": "term, part, row",
 }
-_GROUP_ROWS: Mapping[str, int] = {"transcripts": 8_192, PLACES: 8_192}
-"""Rows of a row group, from which single utterances are fetched; of other tables more are read at a time."""
-_USUAL_GROUP_ROWS = 61_440
+_USUALLY = "COMPRESSION zstd, ROW_GROUP_SIZE 61440"
+_LAYOUT: Mapping[str, str] = {
+    # Single utterances are fetched, so that what is read with each is to be little and quickly unpacked.
+    "transcripts": "COMPRESSION lz4_raw, ROW_GROUP_SIZE 8192",
+    # Each query looks at what is known of every row group; that is most of the time of one for a rare word.
+    "terms": "COMPRESSION zstd, ROW_GROUP_SIZE 122880",
+}
 
 
-def write_pack_tables(lake: Lake, parts: Sequence[Part], folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the pack's tables and the local file of each; the caller takes a file away before the next is written.
+class PackTables:
+    """The tables of a pack while they are made; to be entered."""
 
-    Raises:
-        StorageError: the storage failed, or there was no room to sort.
-    """
-    with connect(lake) as connection:
-        connection.execute(f"SET memory_limit = '{_MEMORY}'")
-        connection.execute(f"SET temp_directory = {quoted(str(folder / 'sorting'))}")
-        connection.execute("CREATE SCHEMA published")
-        for macro in TERM_MACROS:
-            connection.execute(macro)
-        for table in (*PACKED, PLACES):
-            path = folder / f"{table}.parquet"
-            try:
-                _copy(connection, table, _rows(lake, table, parts), path)
-            except duckdb.Error as cause:
-                remedy = "check free space in the temporary folder, then maintain the lake again"
-                raise StorageError(f"pack of {len(parts)} parts, table {table}", str(cause), remedy) from cause
+    def __init__(self, lake: Lake, parts: Sequence[Part], folder: Path) -> None:
+        """Files are written into a folder, which is used for sorting as well."""
+        self._lake, self._parts, self._folder = lake, parts, folder
+
+    def __enter__(self) -> Self:
+        """Find out where each utterance will be.
+
+        Raises:
+            StorageError: the storage failed, or there was no room to sort.
+        """
+        self._connection = connect(self._lake)
+        for statement in (
+            f"SET memory_limit = '{_MEMORY}'",
+            f"SET temp_directory = {quoted(str(self._folder / 'sorting'))}",
+            "CREATE SCHEMA published",
+            *TERM_MACROS,
+        ):
+            self._connection.execute(statement)
+        self._execute(
+            "transcripts",
+            f"""CREATE TABLE published.places AS
+            SELECT {PART_NUMBER} AS part, file_row_number::INTEGER AS row, n_words,
+                   row_number() OVER (ORDER BY {_BY_SPEAKER})::INTEGER - 1 AS place
+            FROM {_texts(self._lake, self._parts)}""",
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Forget everything."""
+        self._connection.close()
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Return how many utterances each part has, and words in them."""
+        by_number = {int(part.part_id, 16): part.part_id for part in self._parts}
+        counted = "SELECT part, count(*), coalesce(sum(n_words), 0) FROM published.places GROUP BY part"
+        found = self._connection.execute(counted).fetchall()
+        return dict.fromkeys(by_number.values(), (0, 0)) | {
+            by_number[number]: (n_utterances, n_words) for number, n_utterances, n_words in found
+        }
+
+    def write(self) -> Iterator[tuple[str, Path]]:
+        """Yield each table and its local file; the caller takes a file away before the next is written.
+
+        Raises:
+            StorageError: the storage failed, or there was no room to sort.
+        """
+        for table in PACKED:
+            path = self._folder / f"{table}.parquet"
+            options = f"FORMAT parquet, PARQUET_VERSION v2, {_LAYOUT.get(table, _USUALLY)}"
+            self._execute(
+                table, f"COPY ({self._rows(table)} ORDER BY {_ORDER[table]}) TO {quoted(str(path))} ({options})"
+            )
             yield table, path
 
+    def _rows(self, table: str) -> str:
+        """Return a query of the parts' rows of a table; of all but the index with their part_id."""
+        if table == "terms":
+            return (
+                "SELECT term, part, row, place, n, p.n_words "
+                f"FROM ({postings_sql(self._lake, self._parts)}) p JOIN published.places USING (part, row)"
+            )
+        keys = [part.files[table] for part in self._parts]
+        return f"SELECT * EXCLUDE (filename), {PART_ID} AS part_id FROM {rows_of(self._lake, keys, 'filename = true')}"
 
-def _copy(connection: duckdb.DuckDBPyConnection, table: str, rows: str, path: Path) -> None:
-    group_rows = _GROUP_ROWS.get(table, _USUAL_GROUP_ROWS)
-    options = f"FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE {group_rows}"
-    connection.execute(f"COPY ({rows} ORDER BY {_ORDER[table]}) TO {quoted(str(path))} ({options})")
-
-
-def _rows(lake: Lake, table: str, parts: Sequence[Part]) -> str:
-    """Return a query of the parts' rows of a table, with their part_id."""
-    if table == "terms":
-        return postings_sql(lake, parts)
-    if table == PLACES:
-        place = f"row_number() OVER (ORDER BY {_BY_SPEAKER})::INTEGER - 1"
-        return (
-            f"SELECT {PART_ID} AS part_id, file_row_number::INTEGER AS row, {place} AS place FROM {_texts(lake, parts)}"
-        )
-    keys = [part.files[table] for part in parts]
-    return f"SELECT * EXCLUDE (filename), {PART_ID} AS part_id FROM {rows_of(lake, keys, 'filename = true')}"
+    def _execute(self, table: str, statement: str) -> None:
+        try:
+            self._connection.execute(statement)
+        except duckdb.Error as cause:
+            remedy = "check free space in the temporary folder, then maintain the lake again"
+            raise StorageError(f"pack of {len(self._parts)} parts, table {table}", str(cause), remedy) from cause
 
 
 def postings_sql(lake: Lake, parts: Sequence[Part]) -> str:
-    """Return a query of part_id, term, row, n and n_words of some parts; parts without an index are indexed as read."""
+    """Return a query of part (a number), term, row, n and n_words; parts without an index are indexed as read.
+
+    ``file`` is the place of the part among them, those with an index first.
+    """
     indexed = [part.files["terms"] for part in parts if "terms" in part.files]
     others = [part for part in parts if "terms" not in part.files]
     queries = []
     if indexed:
         rows = rows_of(lake, indexed, "filename = true")
-        queries.append(f"SELECT {PART_ID} AS part_id, term, row, n, n_words FROM {rows}")
+        queries.append(f"SELECT {PART_NUMBER} AS part, term, row, n, n_words, file_index::BIGINT AS file FROM {rows}")
     if others:
-        rows = (
-            f"SELECT {PART_ID} AS part_id, file_row_number::INTEGER AS row, text, n_words FROM {_texts(lake, others)}"
-        )
-        queries.append(f"SELECT part_id, term, row, n, n_words FROM ({terms_sql(rows)})")
+        file = f"file_index::BIGINT + {len(indexed)} AS file"
+        rows = f"""SELECT {PART_NUMBER} AS part, file_row_number::INTEGER AS row, text, n_words, {file}
+                   FROM {_texts(lake, others)}"""
+        queries.append(f"SELECT part, term, row, n, n_words, file FROM ({terms_sql(rows)})")
     return f"SELECT * FROM ({' UNION ALL '.join(queries)})"
+
+
+def indexed_first(parts: Sequence[Part]) -> list[Part]:
+    """Return the parts in the order of their ``file`` in postings."""
+    return sorted(parts, key=lambda part: "terms" not in part.files)
 
 
 def _texts(lake: Lake, parts: Sequence[Part]) -> str:

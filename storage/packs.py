@@ -12,20 +12,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from storage.lake import Lake
 from storage.lake_records import Part
 from storage.publishing import inputs_digest
 from storage.store import json_bytes
 
-PACK_RULES = 1
+PACK_RULES = 2
 """Raised when packs are to be written otherwise; those of other rules are not used."""
 PACKED = ("transcripts", "words", "turns", "coverage", "terms")
 """Tables of parts that packs hold. Not fingerprints: forgetting a person takes theirs out of every file."""
-PLACES = "places"
-"""Table of packs that says where in it each row of a part's transcripts is."""
 PACKS = "packs"
 """Folder of the manifests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedPart:
+    """A part in a pack, as it was published then."""
+
+    digest: str
+    n_bytes: int
+    """Size of the files that it was read from."""
+    n_utterances: int
+    n_words: int
+    """Of all its utterances; with their number it saves search a look at every utterance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +45,10 @@ class Pack:
 
     pack_id: str
     rules: int
-    parts: Mapping[str, str]
-    """Digest of each part that it holds."""
-    n_bytes: Mapping[str, int]
-    """Size of the files that each part was read from."""
+    parts: Mapping[str, PackedPart]
+    """What it holds, by part_id; nothing that is known here where it was written by other rules."""
     files: Mapping[str, str]
-    """Key of its file of each table in ``PACKED``, and of ``places``: where the rows of the parts' transcripts are."""
+    """Key of its file of each table in ``PACKED``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +67,8 @@ class Served:
     @property
     def stale_share(self) -> float:
         """Return how much of the pack is not to be seen, by bytes."""
-        total = sum(self.pack.n_bytes.values())
-        return sum(self.pack.n_bytes[part_id] for part_id in self.masked) / max(total, 1)
+        total = sum(part.n_bytes for part in self.pack.parts.values())
+        return sum(self.pack.parts[part_id].n_bytes for part_id in self.masked) / max(total, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +86,14 @@ def serve(parts: Sequence[Part], packs: Iterable[Pack]) -> Serving:
     """Return which packs serve which parts: the ones that hold most of what is published first. Pure."""
     digests = {part.part_id: part.digest for part in parts}
     by_id = {pack.pack_id: pack for pack in packs if pack.rules == PACK_RULES}
-    current = {pack_id: pack.parts.items() & digests.items() for pack_id, pack in by_id.items()}
+    current = {
+        pack_id: {part_id for part_id, part in pack.parts.items() if digests.get(part_id) == part.digest}
+        for pack_id, pack in by_id.items()
+    }
     left = set(digests)
     served = []
     for pack_id in sorted(current, key=lambda one: (-len(current[one]), len(by_id[one].parts), one)):
-        part_ids = left & {part_id for part_id, _ in current[pack_id]}
+        part_ids = left & current[pack_id]
         if part_ids:
             served.append(Served(pack=by_id[pack_id], part_ids=frozenset(part_ids)))
             left -= part_ids
@@ -106,4 +118,10 @@ def write_pack(lake: Lake, pack: Pack) -> bool:
 
 def read_packs(lake: Lake) -> list[Pack]:
     """Return all packs, sorted by name, also those that nobody uses any more."""
-    return [Pack(**record) for record in lake.store.read_jsons(PACKS).values()]
+    return [_pack_of(record) for record in lake.store.read_jsons(PACKS).values()]
+
+
+def _pack_of(record: Mapping[str, Any]) -> Pack:
+    is_known = record["rules"] == PACK_RULES
+    parts = {part_id: PackedPart(**part) for part_id, part in record["parts"].items()} if is_known else {}
+    return Pack(pack_id=record["pack_id"], rules=record["rules"], parts=parts, files=record["files"])

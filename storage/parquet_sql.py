@@ -10,6 +10,8 @@ from storage.lake import Lake
 
 PART_ID = "regexp_extract(parse_filename(filename), '^[^-.]+')"
 """Part of a row, where the name of its file is read: part_ids have no hyphen."""
+PART_NUMBER = f"('0x' || {PART_ID})::BIGINT"
+"""The same as a number, which is quicker to compare: part_ids are hexadecimal digits, as many in each."""
 
 
 def connect(lake: Lake) -> duckdb.DuckDBPyConnection:

@@ -1,127 +1,178 @@
 """``search(query)``: a table macro that finds utterances by their words, best first.
 
-The query language, as in most search boxes::
-
-    coal mine          both words
-    "coal mine"        one after the other; so is what is written together, such as well-known
-    min*               words that begin so
-    -pit -"coal mine"  without these
-
-Ranking is BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009) with k1 = 1.2 and
-b = 0.75; the length of an utterance is its number of words. Of a word that is given as a beginning, all words that
-begin so count as one.
+The words decide in the index, which a function of Python reads with queries as small as can be and ranks with NumPy: a
+query that did all of it would take DuckDB as long to plan as to answer.
 """
 
 from __future__ import annotations
 
-from storage.terms import SPACELESS
+import weakref
+from collections.abc import Sequence
+from itertools import count
 
-_LAST_CHARACTER = "chr(1114111)"
-_LETTER = r"[\p{L}\p{M}\p{N}]"
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from duckdb.func import ARROW, SPECIAL
 
-QUERY_MACROS = (
-    # What stands between spaces or in quotes; of each its terms. The last of a spaceless run is in the term before it;
-    # alone it stands for every term that begins so.
-    f"""CREATE MACRO published.query_items(query) AS
-        list_filter(list_transform(
-            list_transform(
-                regexp_extract_all(query, '-?"[^"]*"?\\*?|[^\\s"]+'),
-                lambda item: {{'terms': published.terms_of(item), 'is_excluded': starts_with(item, '-'),
-                               'is_prefix': regexp_matches(item, '{_LETTER}"?\\*"?$')}}),
-            lambda item: CASE
-                WHEN NOT published.is_spaceless(item.terms[-1]) THEN item
-                WHEN length(item.terms[-1]) = 1 AND len(item.terms) > 1 AND length(item.terms[-2]) = 2
-                     AND published.is_spaceless(item.terms[-2]) AND ends_with(item.terms[-2], item.terms[-1])
-                THEN {{'terms': item.terms[:-2], 'is_excluded': item.is_excluded, 'is_prefix': false}}
-                ELSE {{'terms': item.terms, 'is_excluded': item.is_excluded,
-                       'is_prefix': length(item.terms[-1]) = 1}} END),
-            lambda item: len(item.terms) > 0)""",
-    # Of items what is looked for in the index. A phrase that is excluded is only looked for in texts.
-    """CREATE MACRO published.wanted_terms(items) AS
-        flatten(list_transform(
-            list_filter(items, lambda item: NOT item.is_excluded OR len(item.terms) = 1),
-            lambda item: list_transform(
-                item.terms,
-                lambda term, place: {'term': term, 'is_excluded': item.is_excluded,
-                                     'is_prefix': item.is_prefix AND place = len(item.terms)})))""",
-    # Phrases of items as they stand among the terms of a text, between spaces.
-    """CREATE MACRO published.wanted_phrases(items) AS
-        list_transform(
-            list_filter(items, lambda item: len(item.terms) > 1),
-            lambda item: {'is_excluded': item.is_excluded,
-                          'phrase': ' ' || array_to_string(item.terms, ' ') || if(item.is_prefix, '', ' ')})""",
-    """CREATE MACRO published.has_phrases(terms, phrases) AS
-        list_bool_and(list_transform(phrases, lambda one: contains(terms, one.phrase) <> one.is_excluded)) IS NOT false
-    """,
-    # These two are cheap and known before anything is read: the first says no where there may be a phrase; the second
-    # has every beginning that is wanted, so that only files' row groups between them are read.
-    f"""CREATE MACRO published.is_plain(query) AS
-        NOT regexp_matches(query, '[^\\p{{L}}\\p{{M}}\\p{{N}}\\s*-]|\\S-|\\*\\S|[{SPACELESS}]')""",
-    f"""CREATE MACRO published.beginnings(query) AS list_concat(
-        list_transform(regexp_extract_all(query, '({_LETTER}+)"?\\*', 1),
-                       lambda word: published.folded(lower(nfc_normalize(word)))),
-        regexp_extract_all(regexp_replace(query, '([^{SPACELESS}])', '\\1\\1', 'g'),
-                           '(?:^|[^{SPACELESS}])([{SPACELESS}])(?:[^{SPACELESS}]|$)', 1))""",
-)
+from storage.errors import ConfigError
+from storage.ranking import Ints, Postings, Ranked, Totals, rank
+from storage.search_query import Phrase, SearchQuery, Word, parse_query
+
+_FUNCTION = "ranked_utterances"
+_RANKED = "STRUCT(file BIGINT, place BIGINT, score DOUBLE, rank BIGINT)[]"
+_LAST_CHARACTER = chr(0x10FFFF)
+_FILE = 1 << 32
+"""An utterance's number is that of its file times this, plus its place in it."""
+_TEXTS_AT_FIRST = 1_000
+"""Utterances whose texts are looked at for phrases before more are; so many are fetched each by itself."""
+_NUMBER = f"file * {_FILE} + place"
+_POSTINGS = f"SELECT {_NUMBER} AS number, part, row, n, n_words FROM published.postings"
 
 
-def search_macro(columns: str, names: str) -> str:
-    """Return the macro: a transcript's columns and ``score``.
+def create_search(connection: duckdb.DuckDBPyConnection, columns: str, names: str) -> None:
+    """Create the macro in a connection with the views ``postings``, ``placed`` and ``counted``.
 
-    It wants ``postings``, ``places`` and ``placed_in_…`` in the schema ``published``. Words decide in the index alone;
-    texts are read of what is shown, or where phrases are to be found in them.
+    It works for as long as the connection is held, on its cursors too.
 
     Args:
-        columns: What it gives of transcripts ``t``.
+        connection: To a catalog, whose state does not change.
+        columns: What the macro gives of transcripts ``t``, besides ``score``.
         names: The join that these columns want besides.
     """
-    return f"""CREATE MACRO main.search(query, at_most := NULL) AS TABLE
-        WITH asked AS (SELECT published.query_items(query) AS items),
-        wanted AS (
-            SELECT i, one.term, one.is_excluded, one.is_prefix
-            FROM (SELECT generate_subscripts(terms, 1) AS i, unnest(terms) AS one
-                  FROM (SELECT published.wanted_terms(items) AS terms FROM asked))
-        ), hits AS (
-            SELECT i, is_packed, part_id, row, n, n_words
-            FROM published.postings JOIN (FROM wanted WHERE NOT is_prefix) USING (term)
-            UNION ALL
-            SELECT i, is_packed, part_id, row, sum(n)::INTEGER, any_value(n_words)
-            FROM published.postings p JOIN (FROM wanted WHERE is_prefix) w ON starts_with(p.term, w.term)
-            WHERE p.term >= list_min(published.beginnings(query))
-              AND p.term <= list_max(published.beginnings(query)) || {_LAST_CHARACTER}
-            GROUP BY i, is_packed, part_id, row
-        ), totals AS (
-            SELECT count(*) AS n_all, avg(n_words) AS mean_words FROM published.transcripts
-        ), rarity AS (
-            SELECT i, any_value(is_excluded) AS is_excluded, any_value(mean_words) AS mean_words,
-                   ln(1 + (any_value(n_all) - count(*) + 0.5) / (count(*) + 0.5)) AS idf
-            FROM hits JOIN wanted USING (i) CROSS JOIN totals GROUP BY i
-        ), scored AS (
-            SELECT is_packed, part_id, row, count(*) AS n_found, bool_or(is_excluded) AS is_excluded,
-                   round(sum(idf * n * 2.2 / (n + 1.2 * (0.25 + 0.75 * n_words / mean_words))), 6) AS score
-            FROM hits JOIN rarity USING (i)
-            GROUP BY is_packed, part_id, row
-        ), ranked AS (
-            SELECT is_packed, part_id, row, score
-            FROM scored CROSS JOIN (SELECT count(*) AS n_wanted FROM wanted WHERE NOT is_excluded)
-            WHERE n_found = n_wanted AND NOT is_excluded
-            ORDER BY score DESC, part_id, row
-            LIMIT CASE WHEN published.is_plain(query) THEN at_most END
-        ), found AS (
-            -- A join by file as well would not tell the files which rows are wanted; there are few packs.
-            SELECT t.*, r.score, r.part_id, r.row
-            FROM (SELECT score, part_id, row, file, place::BIGINT AS place
-                  FROM (FROM ranked WHERE is_packed) JOIN published.places USING (part_id, row)) r
-            JOIN published.placed_in_packs t USING (place)
-            WHERE CASE WHEN t.file = r.file THEN true ELSE false END
-            UNION ALL BY NAME
-            SELECT t.*, r.score, r.part_id, r.row
-            FROM (FROM ranked WHERE NOT is_packed) r
-            JOIN published.placed_in_parts t ON t.file = r.part_id AND t.place = r.row::BIGINT
+    key = next(_KEYS)
+    _SEARCHED[key] = _Searched(connection.cursor())
+    weakref.finalize(connection, _SEARCHED.pop, key)
+    connection.create_function(
+        _FUNCTION,
+        _ranked_utterances,
+        ["BIGINT", "VARCHAR", "BIGINT"],
+        _RANKED,
+        type=ARROW,
+        null_handling=SPECIAL,
+        side_effects=True,  # or it would be asked while the query is planned, and again when it runs
+    )
+    connection.execute(
+        f"""CREATE MACRO main.search(query, at_most := NULL) AS TABLE
+        SELECT {columns}, r.score
+        FROM (SELECT unnest({_FUNCTION}({key}, query, at_most), recursive := true)) r
+        JOIN published.placed t USING (place) {names}
+        -- A join by file as well would not tell the files which rows are wanted.
+        WHERE CASE WHEN t.file = r.file THEN true ELSE false END
+        ORDER BY r.rank"""
+    )
+
+
+def read_query(connection: duckdb.DuckDBPyConnection, query: str) -> SearchQuery:
+    """Return what a query asks for, as this connection's lake cuts words."""
+
+    def cut(items: Sequence[str]) -> list[list[tuple[str, bool]]]:
+        found = connection.execute(
+            """SELECT terms, list_transform(terms, lambda term: published.is_spaceless(term))
+               FROM (SELECT published.terms_of(item) AS terms FROM (SELECT unnest(?::VARCHAR[]) AS item))""",
+            [list(items)],
         )
-        SELECT {columns}, score
-        FROM found t {names}
-        WHERE published.is_plain(query) OR published.has_phrases(
-            ' ' || array_to_string(published.terms_of(t.text), ' ') || ' ',
-            (SELECT published.wanted_phrases(items) FROM asked))
-        ORDER BY score DESC, part_id, row LIMIT at_most"""
+        return [list(zip(*columns, strict=True)) for columns in found.fetchall()]
+
+    return parse_query(query, cut)
+
+
+class _Searched:
+    """A catalog that is searched."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._totals: Totals | None = None
+
+    def answer(self, text: str, at_most: int | None) -> pa.StructArray:
+        """Return the utterances that fit a query, the best first."""
+        with self._connection.cursor() as cursor:  # one connection answers one question at a time
+            return _rows_of(self._ranked(cursor, text, at_most))
+
+    def _ranked(self, cursor: duckdb.DuckDBPyConnection, text: str, at_most: int | None) -> Ranked:
+        query = read_query(cursor, text)
+        totals = self._totals = self._totals or _totals(cursor)
+        found = [(word.is_excluded, _postings(cursor, word)) for word in query.words]
+        wanted = [postings for is_excluded, postings in found if not is_excluded]
+        excluded = [postings for is_excluded, postings in found if is_excluded]
+        if not query.phrases:
+            return rank(wanted, excluded, totals, at_most)
+        return _with_phrases(cursor, query.phrases, rank(wanted, excluded, totals, None), at_most)
+
+
+_KEYS = count()
+_SEARCHED: dict[int, _Searched] = {}
+"""Catalogs whose connections are held. DuckDB would not keep a function of theirs alive as long as itself."""
+
+
+def _ranked_utterances(keys: pa.ChunkedArray, queries: pa.ChunkedArray, limits: pa.ChunkedArray) -> pa.Array:
+    """Return the utterances that fit each query, of type ``_RANKED``."""
+    answers = []
+    for key, query, at_most in zip(*(one.to_pylist() for one in (keys, queries, limits)), strict=True):
+        if key not in _SEARCHED:
+            problem = "the connection that opened the catalog is gone"
+            raise ConfigError("search", problem, "hold it for as long as its cursors are used")
+        answers.append(_SEARCHED[key].answer(query or "", at_most))
+    offsets = np.cumsum([0, *map(len, answers)], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.concat_arrays(answers))
+
+
+def _totals(cursor: duckdb.DuckDBPyConnection) -> Totals:
+    counted = "SELECT sum(n_utterances)::BIGINT, coalesce(sum(n_words), 0)::BIGINT FROM published.counted"
+    ((n_utterances, n_words),) = cursor.execute(counted).fetchall()
+    return Totals(n_utterances=n_utterances, n_words=n_words)
+
+
+def _postings(cursor: duckdb.DuckDBPyConnection, word: Word) -> Postings:
+    if word.is_prefix:
+        found = cursor.execute(
+            f"""SELECT number, any_value(part) AS part, any_value(row) AS row, sum(n)::INTEGER AS n,
+                       any_value(n_words) AS n_words
+                FROM ({_POSTINGS} WHERE term >= ? AND term < ?) GROUP BY number""",
+            [word.term, word.term + _LAST_CHARACTER],
+        )
+    else:
+        found = cursor.execute(f"{_POSTINGS} WHERE term = ?", [word.term])
+    columns = found.to_arrow_table()
+    return Postings(**{name: columns[name].to_numpy().astype(np.int64, copy=False) for name in columns.column_names})
+
+
+def _with_phrases(
+    cursor: duckdb.DuckDBPyConnection, phrases: Sequence[Phrase], ranked: Ranked, at_most: int | None
+) -> Ranked:
+    """Return what has the phrases; where the best are enough the texts of the others are not read."""
+    n_first = len(ranked.number) if at_most is None else max(at_most, _TEXTS_AT_FIRST)
+    chosen = np.empty(0, np.int64)
+    for some in (slice(n_first), slice(n_first, None)):
+        if at_most is None or len(chosen) < at_most:
+            fitting = _having(cursor, phrases, ranked.number[some])
+            chosen = np.concatenate([chosen, np.flatnonzero(np.isin(ranked.number, fitting))])
+    chosen = chosen[:at_most]
+    return Ranked(number=ranked.number[chosen], score=ranked.score[chosen])
+
+
+def _having(cursor: duckdb.DuckDBPyConnection, phrases: Sequence[Phrase], numbers: Ints) -> Ints:
+    """Return which of these utterances have the phrases."""
+    if not len(numbers):
+        return numbers
+    cursor.register("candidates", pa.table(_places(numbers)))
+    found = cursor.execute(
+        f"""SELECT {_NUMBER} AS number, ' ' || array_to_string(published.terms_of(text), ' ') || ' ' AS terms
+            FROM candidates JOIN (SELECT place, file AS its_file, text FROM published.placed) USING (place)
+            WHERE CASE WHEN its_file = file THEN true ELSE false END"""
+    ).to_arrow_table()
+    for phrase in phrases:  # a condition of the query would be asked of every text of the lake
+        has_it = pc.match_substring(found["terms"], phrase.text)
+        found = found.filter(pc.invert(has_it) if phrase.is_excluded else has_it)
+    kept: Ints = found["number"].to_numpy()
+    return kept
+
+
+def _places(numbers: Ints) -> dict[str, Ints]:
+    return dict(zip(("file", "place"), np.divmod(numbers, _FILE), strict=True))
+
+
+def _rows_of(ranked: Ranked) -> pa.StructArray:
+    columns = {**_places(ranked.number), "score": ranked.score, "rank": np.arange(len(ranked.score))}
+    return pa.StructArray.from_arrays([pa.array(one) for one in columns.values()], list(columns))

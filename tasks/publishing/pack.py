@@ -10,8 +10,8 @@ from pathlib import Path
 
 from storage.lake import Lake
 from storage.lake_records import Part
-from storage.pack_files import write_pack_tables
-from storage.packs import PACK_RULES, PACKED, Pack, new_pack_id, pack_file_key, read_packs, write_pack
+from storage.pack_files import PackTables
+from storage.packs import PACK_RULES, PACKED, Pack, PackedPart, new_pack_id, pack_file_key, read_packs, write_pack
 from tasks.publishing.pack_plan import plan_packs
 
 
@@ -67,12 +67,22 @@ def _write(lake: Lake, parts: Sequence[Part], n_bytes: dict[str, int]) -> int:
     """Write a pack, its manifest last; return the size of its files."""
     pack_id, writer = new_pack_id(parts), uuid.uuid4().hex[:8]
     files, total = {}, 0
-    with tempfile.TemporaryDirectory(prefix="voxlake-pack-") as scratch:
-        for table, path in write_pack_tables(lake, parts, Path(scratch)):
+    with (
+        tempfile.TemporaryDirectory(prefix="voxlake-pack-") as scratch,
+        PackTables(lake, parts, Path(scratch)) as tables,
+    ):
+        counts = tables.counts()
+        for table, path in tables.write():
             files[table] = pack_file_key(table, pack_id, writer)
             lake.store.put_file(files[table], path)
             total += path.stat().st_size
             path.unlink()
-    digests = {part.part_id: part.digest for part in parts}
-    write_pack(lake, Pack(pack_id=pack_id, rules=PACK_RULES, parts=digests, n_bytes=n_bytes, files=files))
+    packed = {
+        part.part_id: PackedPart(
+            digest=part.digest, n_bytes=n_bytes[part.part_id], n_utterances=n_utterances, n_words=n_words
+        )
+        for part in parts
+        for n_utterances, n_words in [counts[part.part_id]]
+    }
+    write_pack(lake, Pack(pack_id=pack_id, rules=PACK_RULES, parts=packed, files=files))
     return total

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import zip_longest
 
 from storage.lake import Lake
-from storage.packs import PACKED, PACKS, PLACES, Pack, read_packs, serve
+from storage.packs import PACKED, PACKS, Pack, read_packs, serve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,10 @@ def stale_pack_keys(lake: Lake, before: datetime) -> Leftovers:
     """
     manifests = lake.store.entries(PACKS)
     publications = lake.store.entries("publications")
-    folders = [f"published/{PACKS}/{table}" for table in (*PACKED, PLACES)]
-    files = {f"{folder}/{name}": one for folder in folders for name, one in lake.store.entries(folder).items()}
     packs = [pack for pack in read_packs(lake) if f"{pack.pack_id}.json" in manifests]
+    tables = {*PACKED, *(table for pack in packs for table in pack.files)}  # other rules may have had others
+    folders = [f"published/{PACKS}/{table}" for table in sorted(tables)]
+    files = {f"{folder}/{name}": one for folder in folders for name, one in lake.store.entries(folder).items()}
     written = {pack.pack_id: manifests[f"{pack.pack_id}.json"].modified for pack in packs}
     published = {int(name.removesuffix(".json")): one.modified for name, one in publications.items()}
     used = _used_since(lake, before, packs, written, published)

@@ -12,6 +12,7 @@ import duckdb
 from storage.catalog import open_catalog
 from storage.catalog_errors import asking
 from storage.errors import ConfigError
+from storage.search import read_query
 from tasks.people.who import find_speaker
 
 _FOUND = """
@@ -144,8 +145,7 @@ def _runs(
 
 
 def _wanted(catalog: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, bool]]:
-    ((terms,),) = catalog.execute("SELECT published.wanted_terms(published.query_items(?))", [query]).fetchall()
-    wanted = [(one["term"], one["is_prefix"]) for one in terms or () if not one["is_excluded"]]
+    wanted = [(word.term, word.is_prefix) for word in read_query(catalog, query).words if not word.is_excluded]
     if not wanted:
         raise ConfigError(f"query {query!r}", "has no word to look for", "see docs/search.md")
     return wanted

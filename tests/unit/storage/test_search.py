@@ -1,5 +1,6 @@
 """Search finds what a look at every text finds, in any script, packed or not, and ranks as BM25 says."""
 
+import gc
 import math
 
 import duckdb
@@ -175,3 +176,21 @@ def fits(terms, phrase):
     return terms == phrase or (
         is_open and len(terms) == len(phrase) and terms[:-1] == phrase[:-1] and terms[-1].startswith(phrase[-1])
     )
+
+
+def test_a_cursor_searches_while_its_connection_is_held_and_says_so_when_it_is_not(tmp_path):
+    publish_texts(tmp_path, 1, TEXTS)
+    connection = open_catalog(str(tmp_path))
+    cursor = connection.cursor()
+    assert set(search(cursor, "coal")) == FOUND["coal"]
+    del connection
+    gc.collect()
+    with pytest.raises(duckdb.Error, match="connection that opened the catalog is gone"):
+        search(cursor, "coal")
+    cursor.close()
+
+
+def test_several_searches_stand_in_one_query(catalog):
+    asked = "SELECT (SELECT count(*) FROM search('coal')), (SELECT count(*) FROM search('\"coal mine\"'))"
+    assert catalog.execute(asked).fetchall() == [(3, 2)]
+    assert catalog.execute("SELECT count(*) FROM search(NULL)").fetchall() == [(0,)]

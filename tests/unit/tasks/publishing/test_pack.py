@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from storage.catalog import open_catalog
 from storage.lake import Lake
-from storage.packs import read_packs, serve
-from storage.store import Store
+from storage.packs import PACK_RULES, PACKED, read_packs, serve
+from storage.store import Store, json_bytes
 from tasks.publishing import pack_plan
 from tasks.publishing.pack import pack_lake
 from tasks.publishing.stale_packs import stale_pack_keys
@@ -155,7 +155,9 @@ def test_packs_are_sorted_and_name_their_parts(lake):
     assert (report.n_packs, report.n_parts) == (1, 3)
     (pack,) = read_packs(lake)
     publication = lake.latest_publication()
-    assert pack.parts == {part.part_id: part.digest for part in publication.parts}
+    assert {part_id: (part.digest, part.n_utterances, part.n_words) for part_id, part in pack.parts.items()} == {
+        part.part_id: (part.digest, 2, 2) for part in publication.parts
+    }
     rows = pq.read_table(lake.store.path(pack.files["transcripts"])).select(["speaker_id", "recording_id"]).to_pylist()
     assert [tuple(row.values()) for row in rows] == [
         *(("spk_1", f"R{index}") for index in range(3)),
@@ -181,6 +183,18 @@ def test_a_pack_whose_file_is_gone_is_not_needed(lake):
         assert catalog.execute("SELECT count(*) FROM transcripts").fetchall() == [(6,)]
 
 
+def test_a_pack_of_other_rules_is_left_alone_made_anew_and_deleted(lake):
+    files = {"places": "published/packs/places/old-1.parquet"}
+    old = {"pack_id": "old", "rules": PACK_RULES - 1, "parts": {"p": "digest"}, "n_bytes": {"p": 1}, "files": files}
+    lake.store.create("packs/old.json", json_bytes(old))
+    lake.store.put(files["places"], b"")
+    assert pack_lake(lake.url).n_parts == 3
+    with open_catalog(lake.url) as catalog:
+        assert catalog.execute("SELECT count(*) FROM search('coal')").fetchall() == [(3,)]
+    stale = stale_pack_keys(lake, datetime.now(UTC) + timedelta(hours=1))
+    assert stale.keys == ("packs/old.json", files["places"])
+
+
 def test_a_lake_in_memory_is_packed(tmp_path):
     url = f"memory://{tmp_path.name}"
     publish_texts(url, 1, {"p": {"R": [("spk_1", "coal")]}})
@@ -202,7 +216,7 @@ def test_what_a_reader_of_the_grace_time_uses_stays(lake):
     assert stale_pack_keys(lake, begun).n == 0
     old = stale_pack_keys(lake, datetime.now(UTC) + timedelta(hours=1))
     assert len(old.manifests) == 1
-    assert len(old.files) == 6
+    assert len(old.files) == len(PACKED)
     assert old.n_bytes > 0
     assert old.keys[0].startswith("packs/")
 
@@ -214,4 +228,4 @@ def test_files_of_a_packer_that_was_killed_can_be_deleted_after_the_grace_time(l
             pack_lake(lake.url)
     assert stale_pack_keys(lake, datetime.now(UTC) - timedelta(hours=1)).n == 0
     left = stale_pack_keys(lake, datetime.now(UTC) + timedelta(hours=1))
-    assert (len(left.manifests), len(left.files)) == (0, 6)
+    assert (len(left.manifests), len(left.files)) == (0, len(PACKED))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.lake_records import Part
-from storage.packs import PACK_RULES, Pack, new_pack_id, serve
+from storage.packs import PACK_RULES, Pack, PackedPart, new_pack_id, serve
 from tasks.publishing.pack_plan import LARGEST_BYTES, plan_packs
 
 MB = 1 << 20
@@ -18,8 +18,10 @@ def packed(group, n_bytes):
     return Pack(
         pack_id=new_pack_id(group),
         rules=PACK_RULES,
-        parts={one.part_id: one.digest for one in group},
-        n_bytes={one.part_id: n_bytes[one.part_id] for one in group},
+        parts={
+            one.part_id: PackedPart(digest=one.digest, n_bytes=n_bytes[one.part_id], n_utterances=2, n_words=5)
+            for one in group
+        },
         files={},
     )
 
@@ -47,7 +49,7 @@ def test_each_part_is_read_once_as_it_is_published(lake):
     assert sorted(read) == sorted(digests)
     for one in serving.packs:
         assert one.part_ids
-        assert all(one.pack.parts[part_id] == digests[part_id] for part_id in one.part_ids)
+        assert all(one.pack.parts[part_id].digest == digests[part_id] for part_id in one.part_ids)
         assert set(one.masked) == one.pack.parts.keys() - one.part_ids
         assert 0 <= one.stale_share < 1
     assert serve(parts, reversed(packs)) == serving
