@@ -11,6 +11,9 @@ from storage.addresses import public_url
 from storage.errors import StorageError
 from storage.lake import Lake
 
+_IN_SEARCH = "Python exception occurred while executing the UDF: "
+"""What DuckDB says before an error of the function that searches, which asks DuckDB in turn."""
+
 
 @contextmanager
 def asking(lake_url: str) -> Iterator[None]:
@@ -24,9 +27,16 @@ def asking(lake_url: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as cause:
-        is_foreign = type(cause) is duckdb.Error  # what Python raised inside of DuckDB; its own errors have a kind
-        is_file = isinstance(cause, duckdb.IOException) and Lake(lake_url).store.path("published/") in str(cause)
-        if not is_foreign and not is_file:
+        words = str(cause).rpartition(_IN_SEARCH)[2].splitlines()[0]
+        if not _is_of_storage(cause, words, lake_url):
             raise
-        problem = f"a published file cannot be read ({str(cause).splitlines()[0]})"
+        problem = f"a published file cannot be read ({words})"
         raise StorageError(f"lake {public_url(lake_url)!r}", problem, "ask again, or check the storage") from cause
+
+
+def _is_of_storage(cause: duckdb.Error, words: str, lake_url: str) -> bool:
+    """Return whether Python raised it inside of DuckDB, whose own errors have a kind, or a file of the lake is gone."""
+    if _IN_SEARCH in str(cause):
+        return words.startswith(("Error: ", "IOException: "))
+    is_file = isinstance(cause, duckdb.IOException) and Lake(lake_url).store.path("published/") in str(cause)
+    return is_file or type(cause) is duckdb.Error

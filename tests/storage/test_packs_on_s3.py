@@ -10,7 +10,7 @@ from storage.catalog import open_catalog
 from storage.catalog_errors import asking
 from storage.errors import StorageError
 from storage.lake import Lake
-from storage.packs import PACKED, PLACES, read_packs
+from storage.packs import PACKED, read_packs
 from storage.store import Store
 from tasks.maintenance.maintain import maintain_lake
 from tasks.publishing import pack_plan
@@ -48,7 +48,7 @@ def test_sql_and_search_find_the_same_in_packs_and_without_a_file_that_just_went
     s3.requests.clear()
     assert seen(lake) == before
     read = {one.path.partition("/lake/published/")[2] for one in s3.requests if one.method == "GET"}
-    assert {path.split("/")[1] for path in read if path.startswith("packs/")} == {*PACKED, PLACES}
+    assert {path.split("/")[1] for path in read if path.startswith("packs/")} == set(PACKED)
 
     def read_and_lose(opened):
         packs = read_packs(opened)
@@ -59,18 +59,19 @@ def test_sql_and_search_find_the_same_in_packs_and_without_a_file_that_just_went
     assert seen(lake) == before
 
 
-def test_a_file_that_goes_under_a_connection_is_an_error_that_names_it(lake, s3):
+def test_a_file_that_goes_or_cannot_be_read_under_a_connection_is_an_error_that_says_so(lake, s3):
     pack_lake(lake.url)
     key = read_packs(lake)[0].files["terms"]
     with open_catalog(lake.url) as connection:
+        s3.order("answer", "GET", "/packs/(words|terms)/", times=99)
+        for sql in ("SELECT * FROM words", "SELECT * FROM search('coal')"):
+            with pytest.raises(StorageError, match=r"reduce your request rate.*ask again"), asking(lake.url):
+                connection.execute(sql).fetchall()
+        s3.faults.clear()
         lake.store.delete(key)
         with pytest.raises(StorageError, match=f"{key}.*ask again"), asking(lake.url):
             connection.execute("SELECT * FROM search('coal')").fetchall()
         assert connection.execute("SELECT count(*) FROM transcripts").fetchall() == [(4,)]
-        s3.order("answer", "GET", "/packs/words/", times=99)
-        with pytest.raises(StorageError, match=r"reduce your request rate.*ask again"), asking(lake.url):
-            connection.execute("SELECT * FROM words").fetchall()
-        s3.faults.clear()
         with pytest.raises(duckdb.BinderException), asking(lake.url):
             connection.execute("SELECT nothing FROM words")
 
@@ -85,7 +86,7 @@ def test_maintenance_deletes_packs_once_nobody_reads_them(lake, monkeypatch):
     monkeypatch.setattr(Store, "now", lambda _: later)
     assert maintain_lake(lake.url).deleted["packs"] == 1
     assert read_packs(lake) == [new]
-    left = {key for table in (*PACKED, PLACES) for key in lake.store.list(f"published/packs/{table}")}
+    left = {key for table in PACKED for key in lake.store.list(f"published/packs/{table}")}
     assert left == {key.rpartition("/")[2] for key in new.files.values()}
     with open_catalog(lake.url) as connection:
         found = connection.execute("SELECT text FROM search('pit')").fetchall()
