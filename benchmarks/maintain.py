@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser("maintain", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--commits", type=int, default=1_000)
+    parser.add_argument("--commits", type=int, default=400)
     parser.add_argument("--words", type=int, default=100, help="words of a recording")
     add_repeats_option(parser, 3)
     add_json_option(parser)

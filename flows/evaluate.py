@@ -9,8 +9,8 @@ from __future__ import annotations
 from prefect import flow
 
 from flows import forms
+from storage.addresses import public_url
 from storage.errors import LimitsBroken
-from storage.store import public_url
 from tasks import steps
 from tasks.evaluation.gate import GateReport, Limits
 from tasks.workers import hear_our_loggers

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import Any, NamedTuple, Protocol
 
+from storage.addresses import public_url
 from storage.errors import ConfigError, PublicationRaced, StoreUnreachable, VoxlakeError
 from storage.lake import Lake
 from storage.runs import RunRecord
-from storage.store import public_url
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan
 from tasks.planning.plan_files import write_plan
@@ -25,7 +25,7 @@ from tasks.reading.changes import changes_between
 from tasks.reading.summary import RunSummary
 from tasks.reading.telling import link_line, publish_line
 from tasks.reading.watch import RunWatch, Show
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 
 log = logging.getLogger(__name__)
 

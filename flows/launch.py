@@ -55,8 +55,8 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
     from flows.profiles import uses_gpu
     from flows.slots import gpu_slot
     from flows.temporary_server import some_server
+    from storage.addresses import public_url
     from storage.errors import VoxlakeError
-    from storage.store import public_url
     from tasks.planning.plan import engines_needed
     from tasks.planning.plan_files import write_plan
     from tasks.stages.engine_set import load_engines

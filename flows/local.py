@@ -17,7 +17,7 @@ from tasks.planning.timeouts import timeout_s
 from tasks.publishing.publish import publish_lake
 from tasks.reading.summary import RunSummary
 from tasks.retries import call_patiently
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 from tasks.stages.take_shard import take_shard
 from tasks.workers import open_workers
 

@@ -33,7 +33,7 @@ from storage.errors import ConfigError
 from tasks.planning.plan import RunPlan
 from tasks.reading.summary import archive_name
 from tasks.stages.claims import Claims, Watched, standing
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 
 log = logging.getLogger(__name__)
 

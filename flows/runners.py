@@ -16,7 +16,7 @@ from tasks import steps
 from tasks.planning.plan import RunPlan
 from tasks.planning.timeouts import timeout_s
 from tasks.reading.summary import archive_name, shard_title
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 from tasks.workers import hear_our_loggers, leave, open_workers, reside
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from pydantic_settings import (
 )
 
 from flows.profiles import Profile, resolve_profile
+from storage.addresses import public_url
 from storage.errors import ConfigError
 from storage.lake import new_run_id
 from storage.records import ChannelMode
-from storage.store import public_url
 from tasks.attribution.attribute import AttributeOptions
 from tasks.attribution.cutting import CutOptions
 from tasks.audio.chunking import ChunkOptions

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from flows.temporary_server import is_temporary
-from storage.store import absolute_url, public_url
+from storage.addresses import absolute_url, public_url
 from tasks.engines.devices import gpu_name
 from tasks.reading.standing import is_worked_on
 from tasks.reading.summary import archive_name, artifact_key

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import duckdb
 import pyarrow as pa
 
+from storage.addresses import public_url
 from storage.catalog_sources import create_source, create_sources, create_table, file_rows
 from storage.comparisons import COMPARED, compared_files
 from storage.decisions import DecisionLog, read_log
@@ -24,7 +25,6 @@ from storage.packs import Pack, read_packs
 from storage.parquet_sql import connect, quoted
 from storage.runs import RunRecord, run_status
 from storage.search import create_search
-from storage.store import public_url
 
 _RUNS = pa.schema(
     [

@@ -1,59 +1,40 @@
 """Objects under one root, on any filesystem that fsspec reaches, with atomic writes.
 
 Two writes exist: ``put`` replaces, ``create`` refuses to. Both leave either the whole object or nothing, whenever
-the process dies. On a local disk that takes a temporary file and a link or rename; object stores give it by nature,
-with a conditional write for ``create``: S3's ``If-None-Match: *``, of which the storage makes one writer's succeed.
+the process dies. On a local disk that takes a temporary file and a link or rename (``storage.local_files``); object
+stores give it by nature, with a conditional write for ``create`` (``storage.conditional_writes``).
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
-from fsspec.implementations.memory import MemoryFileSystem
 
-from storage.errors import ConfigError, SchemaMismatch, StorageError, StoreUnreachable, TableGone
-from storage.filesystems import is_s3, open_filesystem, plain_errors
+from storage.addresses import public_url
+from storage.conditional_writes import create_object
+from storage.deleting import delete_together
+from storage.errors import ConfigError
+from storage.filesystems import is_s3, open_filesystem
+from storage.listings import Entry, entries_of, written_at
+from storage.local_files import TEMPORARY, delete_leftovers, flushed_temporary
+from storage.parquet_files import Chooser, parquet_bytes, parquet_table
+from storage.reaching import reaching, reading_table, writing
 
-_TEMPORARY = ".tmp-"
 _READS_AT_ONCE = 8
 _DELETES_AT_ONCE = 8
 _BLOCK_BYTES = 1 << 20
 """Read at once of an object far away of which only parts are wanted."""
-_TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
-"""What filesystems call the time at which an object was written."""
-_LONGEST_WRITE_S = 3600
-"""A temporary file that is older is nobody's any more."""
-_CREATE_ATTEMPTS = 2
-_WRITER = "voxlake-writer"
-"""Under this name an object of S3 says which call made it."""
-_memory = threading.Lock()
-"""fsspec's memory looks whether an object is there, and then writes it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """An object as its folder lists it."""
-
-    size_bytes: int
-    modified: datetime
-    """By the clock of the storage."""
 
 
 class Store:
@@ -78,7 +59,7 @@ class Store:
 
     def exists(self, key: str) -> bool:
         """Return whether an object or folder stands under the key."""
-        with self._reaching(key):
+        with reaching(self._place(key)):
             self.fs.invalidate_cache(self.path(key))
             try:
                 self.fs.info(self.path(key))  # fs.exists says no to whatever went wrong
@@ -88,33 +69,28 @@ class Store:
 
     def list(self, prefix: str) -> list[str]:
         """Return the names directly under a folder, sorted; an absent folder is empty."""
-        with self._reaching(prefix):
+        with reaching(self._place(prefix)):
             self.fs.invalidate_cache(self.path(prefix))
             try:
                 names = self.fs.ls(self.path(prefix), detail=False)
             except (FileNotFoundError, NotADirectoryError):
                 return []
         leaves = (str(name).rstrip("/").rsplit("/", 1)[-1] for name in names)
-        return sorted(leaf for leaf in leaves if not leaf.startswith(_TEMPORARY))
+        return sorted(leaf for leaf in leaves if not leaf.startswith(TEMPORARY))
 
     def entries(self, prefix: str) -> dict[str, Entry]:
         """Return the objects directly under a folder, by name, sorted; an absent folder is empty."""
-        with self._reaching(prefix):
+        with reaching(self._place(prefix)):
             self.fs.invalidate_cache()
             try:
                 found = self.fs.ls(self.path(prefix), detail=True)
             except (FileNotFoundError, NotADirectoryError):
                 return {}
-            named = {str(one["name"]).rsplit("/", 1)[-1]: one for one in found if one["type"] == "file"}
-            return {
-                name: Entry(size_bytes=one["size"] or 0, modified=self._modified(one))
-                for name, one in sorted(named.items())
-                if name and not name.startswith(_TEMPORARY)
-            }
+            return {name: one for name, one in entries_of(self.fs, found).items() if not name.startswith(TEMPORARY)}
 
     def now(self) -> datetime:
         """Return the time by the clock that ``entries`` tells times by; writes an object and removes it."""
-        key = f"{_TEMPORARY}{uuid.uuid4().hex}"
+        key = f"{TEMPORARY}{uuid.uuid4().hex}"
         self.put(key, b"")
         found = self.modified(key)
         self.delete(key)
@@ -122,9 +98,9 @@ class Store:
 
     def modified(self, key: str) -> datetime | None:
         """Return when an object was written, by the clock of the storage; None where there is none."""
-        with self._reaching(key), suppress(FileNotFoundError):
+        with reaching(self._place(key)), suppress(FileNotFoundError):
             self.fs.invalidate_cache()
-            return self._modified(self.fs.info(self.path(key)))
+            return written_at(self.fs, self.fs.info(self.path(key)))
         return None
 
     def read(self, key: str, *, start: int | None = None, end: int | None = None) -> bytes:
@@ -134,7 +110,7 @@ class Store:
             FileNotFoundError: no such object.
             StoreUnreachable: the storage failed.
         """
-        with self._reaching(key):
+        with reaching(self._place(key)):
             data: bytes = self.fs.cat_file(self.path(key), start=start, end=end)
             return data
 
@@ -144,20 +120,20 @@ class Store:
         Raises:
             StorageError: it cannot be written.
         """
-        with self._writing(key):
+        with writing(self._place(key)):
             if not self.is_local:
                 self.fs.pipe_file(self.path(key), data)
                 return
-            with _local_temporary(self.path(key), data) as temporary:
+            with flushed_temporary(self.path(key), data) as temporary:
                 temporary.replace(self.path(key))
 
     def put_file(self, key: str, path: Path) -> None:
         """Write a local file as an object, a piece at a time, replacing what was there."""
-        with self._reaching(key):
+        with reaching(self._place(key)):
             if not self.is_local:
                 self.fs.put_file(str(path), self.path(key))
                 return
-            with _local_temporary(self.path(key), b"") as temporary:
+            with flushed_temporary(self.path(key), b"") as temporary:
                 shutil.copyfile(path, temporary)
                 with temporary.open("rb+") as file:
                     os.fsync(file.fileno())
@@ -169,11 +145,11 @@ class Store:
         Raises:
             StorageError: it cannot be written.
         """
-        with self._writing(key):
+        with writing(self._place(key)):
             try:
                 if not self.is_local:
-                    return self._create_far(self.path(key), data)
-                with _local_temporary(self.path(key), data) as temporary:
+                    return create_object(self.fs, self.path(key), data)
+                with flushed_temporary(self.path(key), data) as temporary:
                     os.link(temporary, self.path(key))
             except FileExistsError:
                 return False
@@ -189,49 +165,39 @@ class Store:
             problem = "its storage ignores the condition of a write (If-None-Match), so two runs could undo each other"
             raise ConfigError(public_url(self.url), problem, "use storage that keeps it: see docs/storage.md")
 
-    def _create_far(self, path: str, data: bytes) -> bool:
-        """Create an object; one whose answer was lost on the way, and which then was found there, is ours too."""
-        writer = {_WRITER: uuid.uuid4().hex} if is_s3(self.fs) else {}
-        marks = {"Metadata": writer} if writer else {}
-        for attempt in range(1, _CREATE_ATTEMPTS + 1):
-            try:
-                with plain_errors(path), _memory if isinstance(self.fs, MemoryFileSystem) else nullcontext():
-                    self.fs.pipe_file(path, data, mode="create", **marks)
-            except FileExistsError:
-                return bool(writer) and self.fs.metadata(path, refresh=True).get(_WRITER) == writer[_WRITER]
-            except (ConnectionError, TimeoutError):
-                if attempt == _CREATE_ATTEMPTS:
-                    raise
-            else:
-                break
-        return True
-
     def learn_names(self, prefix: str) -> None:
         """Have the filesystem know the objects anywhere below a folder, for who will ask it of each many times over."""
         if not self.is_local:
-            with self._reaching(prefix):
+            with reaching(self._place(prefix)):
                 self.fs.invalidate_cache()  # s3fs keeps what it knew of a folder, whatever it finds there now
                 self.fs.find(self.path(prefix))
 
     def delete(self, key: str) -> None:
         """Remove the object if it is there."""
-        with self._reaching(key), suppress(FileNotFoundError):
+        with reaching(self._place(key)), suppress(FileNotFoundError):
             self.fs.rm_file(self.path(key))
 
     def delete_all(self, keys: Iterable[str]) -> None:
-        """Remove objects, side by side; those that are gone already do not matter."""
+        """Remove objects, many at a time; those that are gone already do not matter.
+
+        Raises:
+            StorageError: one of them cannot be removed; others may be gone.
+            StoreUnreachable: the storage failed.
+        """
+        left = list(keys)
+        if is_s3(self.fs) and left:
+            with reaching(self._place("")):
+                paths = delete_together(self.fs, [self.path(key) for key in left])
+            left = [key for key in left if self.path(key) in paths]
         with ThreadPoolExecutor(_DELETES_AT_ONCE) as pool:
-            list(pool.map(self.delete, keys))
+            list(pool.map(self.delete, left))  # what S3 left; its error says why
 
     def delete_leftovers(self, prefix: str) -> None:
         """Remove what writers that were killed have left directly under a folder of a local disk."""
         if not self.is_local:
             return
-        with self._reaching(prefix):
-            for path in Path(self.path(prefix)).glob(f"{_TEMPORARY}*"):
-                with suppress(FileNotFoundError):
-                    if time.time() - path.stat().st_mtime > _LONGEST_WRITE_S:
-                        path.unlink()
+        with reaching(self._place(prefix)):
+            delete_leftovers(self.path(prefix))
 
     def read_json(self, key: str) -> Any:
         """Return the decoded JSON object."""
@@ -273,12 +239,7 @@ class Store:
         Raises:
             SchemaMismatch: a null stands where the schema allows none.
         """
-        buffer = io.BytesIO()
-        try:
-            pq.write_table(table, buffer, compression="zstd", row_group_size=group_rows)
-        except pa.ArrowInvalid as cause:
-            raise SchemaMismatch(f"table {key}", str(cause), "this is a defect; please report it") from cause
-        self.put(key, buffer.getvalue())
+        self.put(key, parquet_bytes(key, table, group_rows=group_rows))
 
     def read_table(self, key: str, schema: pa.Schema | None = None) -> pa.Table:
         """Return a Parquet file of that schema; without one, as it is.
@@ -289,23 +250,18 @@ class Store:
             SchemaMismatch: the file was written with other columns.
             TableGone: there is no such file.
         """
-        with self._named_by_the_lake(key):
-            file = pq.ParquetFile(pa.BufferReader(self.read(key)))  # read_table loads pyarrow.dataset
-        if schema is None:
-            return file.read()
-        return _of_schema(file.read(columns=_present(file, schema)), schema, key)
+        with reading_table(self._place(key)):
+            return parquet_table(key, pa.BufferReader(self.read(key)), schema)
 
-    def read_groups(self, key: str, schema: pa.Schema, chosen: Callable[[pq.FileMetaData], Sequence[int]]) -> pa.Table:
+    def read_groups(self, key: str, schema: pa.Schema, chosen: Chooser) -> pa.Table:
         """Return the row groups of a Parquet file that are chosen by its metadata; the others are not fetched.
 
         Raises:
             SchemaMismatch: the file was written with other columns.
             TableGone: there is no such file.
         """
-        with self._named_by_the_lake(key), self._reaching(key), self._open(key) as source:
-            file = pq.ParquetFile(source)
-            data = file.read_row_groups(list(chosen(file.metadata)), columns=_present(file, schema))
-        return _of_schema(data, schema, key)
+        with reading_table(self._place(key)), reaching(self._place(key)), self._open(key) as source:
+            return parquet_table(key, source, schema, chosen)
 
     def _open(self, key: str) -> Any:
         """Return a file that can be read anywhere in it."""
@@ -313,92 +269,11 @@ class Store:
             return pa.OSFile(self.path(key))
         return self.fs.open(self.path(key), "rb", block_size=_BLOCK_BYTES)
 
-    def _modified(self, info: Mapping[str, Any]) -> datetime:
-        """Return when an object was written, from its listing if that says so."""
-        found = next((info[name] for name in _TIMES if info.get(name) is not None), None)
-        if isinstance(found, (int, float)):
-            return datetime.fromtimestamp(found, UTC)
-        if not isinstance(found, datetime):
-            found = self.fs.modified(info["name"])
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-    @contextmanager
-    def _reaching(self, key: str) -> Iterator[None]:
-        place = f"{public_url(self.url)}/{key}"
-        try:
-            with plain_errors(place):
-                yield
-        except (FileNotFoundError, FileExistsError):
-            raise
-        except (ConnectionError, TimeoutError) as cause:
-            raise StoreUnreachable(place, str(cause), "it is tried again") from cause
-        except OSError as cause:
-            raise StorageError(place, str(cause), "check permission and free space, then run again") from cause
-
-    @contextmanager
-    def _named_by_the_lake(self, key: str) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError as cause:
-            remedy = "put it back from a backup, or see who removes files from the lake"
-            raise TableGone(f"table {public_url(self.url)}/{key}", "is gone", remedy) from cause
-
-    @contextmanager
-    def _writing(self, key: str) -> Iterator[None]:
-        try:
-            with self._reaching(key):
-                yield
-        except FileNotFoundError as cause:
-            place = f"{public_url(self.url)}/{key}"
-            raise StorageError(place, "its folder is gone", "see who removes it, then run again") from cause
-
-
-def _present(file: pq.ParquetFile, schema: pa.Schema) -> list[str]:
-    there = set(file.schema_arrow.names)
-    return [name for name in schema.names if name in there]
-
-
-def _of_schema(table: pa.Table, schema: pa.Schema, key: str) -> pa.Table:
-    """Return a table with the columns of a schema, those that it lacks null where they may be."""
-    try:
-        for field in schema:
-            if field.nullable and field.name not in table.column_names:
-                table = table.append_column(field, pa.nulls(len(table), field.type))
-        return table.select(schema.names).cast(schema)
-    except (KeyError, pa.ArrowInvalid) as cause:
-        raise SchemaMismatch(f"table {key}", str(cause), "read it with the version that wrote it") from cause
+    def _place(self, key: str) -> str:
+        """Return what errors call an object."""
+        return f"{public_url(self.url)}/{key}"
 
 
 def json_bytes(value: object) -> bytes:
     """Return canonical JSON: sorted keys, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def public_url(url: str) -> str:
-    """Return the URL without user, password and query, for messages and the lake itself."""
-    parts = urlsplit(url)
-    if not parts.scheme or not parts.netloc:
-        return url
-    return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))
-
-
-def absolute_url(url: str) -> str:
-    """Return a URL that means the same in every process: local paths made absolute, no trailing slash."""
-    if "://" in url or "::" in url:
-        return url if url.endswith("://") else url.rstrip("/")
-    return str(Path(url).expanduser().absolute())
-
-
-@contextmanager
-def _local_temporary(path: str, data: bytes) -> Iterator[Path]:
-    folder = Path(path).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{_TEMPORARY}{uuid.uuid4().hex}"
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ from tasks.reading.summary_page import MOST_ROWS, failure_rows, recording_rows, 
 from tasks.reading.telling import link_line
 from tasks.reading.watch import Show
 from tasks.retries import JITTER, RETRY_DELAYS_S
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 from tasks.stages.take_shard import take_shard
 from tasks.wording import counted
 

@@ -84,3 +84,41 @@ def quicktime_that_points_elsewhere(target, way):
     track = atom(b"trak", atom(b"tkhd", struct.pack(">IIIIII", 7, 0, 0, 1, 0, 1000) + b"\0" * 60), media)
     movie = atom(b"moov", atom(b"mvhd", struct.pack(">IIIII", 0, 0, 0, 1000, 1000) + b"\0" * 80), track)
     return atom(b"ftyp", b"qt  \0\0\0\0qt  ") + movie + atom(b"mdat", b"\1\2" * 100)
+
+
+SEGMENTS = (b"own segment uid.", b"other segment's.")
+"""Names that Matroska's segments have for each other: 16 bytes."""
+
+
+def element(name, *parts):
+    """Return an element of EBML (RFC 8794) by its ID, with its size in eight bytes."""
+    content = b"".join(parts)
+    return bytes.fromhex(name) + (1 << 56 | len(content)).to_bytes(8, "big") + content
+
+
+def number(name, value):
+    return element(name, value.to_bytes(8, "big"))
+
+
+def matroska(samples, *, uid=SEGMENTS[0], linked=b"", chapters=b""):
+    """Return a Matroska file (RFC 9559) of 16-bit samples at 16 kHz, an array, in clusters of a second."""
+    head = element("1a45dfa3", element("4282", b"matroska"), number("4287", 4), number("4285", 2))
+    info = element("1549a966", number("2ad7b1", 1_000_000), element("73a4", uid), linked)
+    sound = element("e1", element("b5", struct.pack(">d", 16_000)), number("9f", 1), number("6264", 16))
+    track = element("ae", number("d7", 1), number("73c5", 1), number("83", 2), element("86", b"A_PCM/INT/LIT"), sound)
+    seconds = [samples[at : at + 16_000].astype("<i2").tobytes() for at in range(0, len(samples), 16_000)]
+    clusters = [
+        element("1f43b675", number("e7", 1_000 * at), element("a3", b"\x81\0\0\x80", data))
+        for at, data in enumerate(seconds)
+    ]
+    return head + element("18538067", info, chapters, element("1654ae6b", track), *clusters)
+
+
+def matroska_that_links_elsewhere(samples, target):
+    """Return a Matroska file that goes on in another, by its name and UID, and whose chapters play from that one."""
+    own, other = SEGMENTS
+    names = element("3c83ab", target.encode()), element("3e83bb", target.encode())
+    linked = b"".join((element("3cb923", other), element("3eb923", other), element("4444", other), *names))
+    played = number("91", 0), number("92", 60_000_000_000), element("6e67", other), number("6ebc", 1)
+    edition = element("45b9", number("45dd", 1), number("45db", 1), element("b6", number("73c4", 1), *played))
+    return matroska(samples, uid=own, linked=linked, chapters=element("1043a770", edition))

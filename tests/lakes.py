@@ -19,7 +19,8 @@ from tasks.planning.plan import RunPlan, plan_run
 from tasks.planning.plan_files import write_plan
 from tasks.planning.spec import EngineChoice, RunSpec
 from tasks.publishing.publish import PublishReport, publish_lake
-from tasks.stages.run_shard import ShardReport, run_shard
+from tasks.stages.run_shard import run_shard
+from tasks.stages.shard_report import ShardReport
 from tests.tones import spoken, tone_clip
 
 FAKE = EngineChoice(name="fake")

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import duckdb
 
+from storage.addresses import public_url
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.errors import ConfigError
-from storage.store import public_url
 from tasks.evaluation.figures import Figure, ScoredRecording, figures_of
 from tasks.evaluation.heard import read_heard
 from tasks.evaluation.libraries import require_scorers
@@ -62,7 +63,7 @@ def evaluate_lake(
     require_scorers()
     files = read_references(references_url)
     regions = read_regions(uem_url) if uem_url else {}
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         known = match(Names(catalog.execute(_SOURCES).fetchall()), files.parts, regions)
         if not known.references:
             problem = f"none of {len(known.missing)} is about a recording of the lake, as {known.missing[0].name!r}"

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from storage.addresses import absolute_url, public_url
 from storage.errors import ConfigError
 from storage.formats import ctm, rttm, seglst, stm, uem
 from storage.formats.document import Document, DocumentTurn, DocumentUtterance, MalformedText
 from storage.formats.fields import NOT_AVAILABLE
 from storage.records import Span
-from storage.store import Store, absolute_url, public_url
+from storage.store import Store
 
 _PARSERS: Mapping[str, Callable[[str], tuple[Document, ...]]] = {
     ".rttm": rttm.parse_all,

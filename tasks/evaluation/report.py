@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from storage.addresses import absolute_url
 from storage.errors import ConfigError
 from storage.schemas import EVALUATION, table_of
-from storage.store import Store, absolute_url, json_bytes
+from storage.store import Store, json_bytes
 from tasks.evaluation.evaluate import Evaluation
 from tasks.evaluation.figures import Figure, Scope
 from tasks.planning.shards import MINUTE_MS

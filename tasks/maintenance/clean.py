@@ -19,9 +19,9 @@ from itertools import pairwise
 from storage.compactions import FOLDER as COMPACTIONS
 from storage.compactions import INDEX, LONGEST_WRITE, compaction_key, read_compactions
 from storage.lake import Lake
+from storage.listings import Entry
 from storage.publishing import RENEWED_AFTER
 from storage.schemas import FACTS
-from storage.store import Entry
 
 Sizes = Mapping[str, int]
 """Bytes of objects, by key."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from storage.addresses import public_url
 from storage.compactions import FOLDER as COMPACTIONS
 from storage.errors import ConfigError
 from storage.lake import Lake
 from storage.packs import PACKS
-from storage.store import public_url
 from tasks.linking.forgotten import erase_from
 from tasks.maintenance.clean import Age, stale
 from tasks.maintenance.compact import CompactReport, compact_facts

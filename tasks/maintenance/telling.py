@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from storage.store import public_url
+from storage.addresses import public_url
 from tasks.maintenance.maintain import MaintainReport
 
 _MB = 1_000_000

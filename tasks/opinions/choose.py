@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.choices import record_choice
 from storage.errors import ConfigError
 from storage.recipe_cards import read_cards
@@ -17,7 +18,7 @@ Row = dict[str, Any]
 
 def recipe_rows(lake_url: str) -> list[Row]:
     """Return the view ``recipes`` by stage, in the order of the work, what was done last first."""
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         rows: list[Row] = catalog.execute("FROM recipes ORDER BY last_done DESC, recipe").to_arrow_table().to_pylist()
     return sorted(rows, key=lambda row: STAGES.index(row["stage"]))
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.comparisons import ComparedKey, compared_keys, write_compared
 from storage.errors import ConfigError
 from storage.lake import Lake
@@ -117,7 +118,7 @@ def _write(lake: Lake, compared: Iterator[tuple[ComparedKey, Comparison]]) -> No
 
 
 def _rows(lake_url: str, wanted: Collection[tuple[str, str, str, str]]) -> list[Row]:
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         found = catalog.execute(
             "FROM comparisons ORDER BY stage, rate DESC NULLS LAST, source, one_recipe, other_recipe"
         )

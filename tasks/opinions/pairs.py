@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from storage.addresses import public_url
 from storage.comparisons import ComparedKey
 from storage.errors import ConfigError
 from storage.lake import Lake
 from storage.lake_records import LakeState
 from storage.recipe_cards import RecipeCard, read_cards
 from storage.recipes import CHOSEN_STAGES, Stage
-from storage.store import public_url
 
 SEE_LIST = "see: voxlake recipes list LAKE"
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 
 Row = dict[str, Any]
 Speakers = Mapping[str, Row]
@@ -15,7 +16,7 @@ _COUNTS = ("recordings", "minutes")
 
 def published_speakers(lake_url: str) -> Speakers:
     """Return all speakers as they are published now, by speaker_id."""
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         found = catalog.execute(
             """
             SELECT speaker_id, name, n_recordings AS recordings, round(speech_ms / 60000, 1) AS minutes, merged_into

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.decisions import Decision, DecisionKind, new_decision, read_log, record_decision, record_undo
 from storage.errors import ConfigError
 from storage.lake import Lake
@@ -122,7 +123,7 @@ def _two_speakers(lake: Lake, state: LakeState, one: str, other: str) -> tuple[s
 
 
 def _recordings(lake_url: str, sources: Sequence[str]) -> set[str]:
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         found = catalog.execute("SELECT source, recording_id FROM sources WHERE source IN ?", [list(sources)])
         rows = found.fetchall()  # two archives may have a source of the same name
     unknown = sorted(set(sources) - {source for source, _ in rows})

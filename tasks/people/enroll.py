@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from storage.addresses import absolute_url, public_url
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.decisions import Decision, DecisionLog, new_decision, read_log, record_decision
 from storage.enrolled import EnrolledClip, read_clips, write_clips
 from storage.errors import ConfigError, EngineError, RecordingError
 from storage.lake import Lake
 from storage.records import SAMPLES_PER_MS, Clip
-from storage.store import absolute_url, public_url
 from tasks.audio.chunking import ChunkCutter, CutChunk
 from tasks.audio.decode import open_recording
 from tasks.audio.detect import detection_with
@@ -104,7 +105,7 @@ def outdated_enrolments(lake_url: str) -> list[dict[str, Any]]:
 
 def models_in_use(lake_url: str) -> frozenset[str]:
     """Return the embedders of the fingerprints that are published."""
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         return frozenset(model for (model,) in catalog.execute("SELECT DISTINCT model FROM fingerprints").fetchall())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.lake import Lake
 from tasks.people.who import find_speaker
 
@@ -22,7 +23,7 @@ def speaker_rows(lake_url: str, *, is_all: bool = False) -> list[Row]:
         lake_url: The lake.
         is_all: Also fragments, of which too little is heard to count as people, and IDs that nobody bears any more.
     """
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         found = catalog.execute(
             f"""
             SELECT s.speaker_id, s.name, s.status, s.n_recordings, round(s.speech_ms / 60000, 1),
@@ -36,7 +37,7 @@ def speaker_rows(lake_url: str, *, is_all: bool = False) -> list[Row]:
 
 def decision_rows(lake_url: str) -> list[Row]:
     """Return all decisions, oldest first, as the view ``decisions`` has them."""
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         found = catalog.execute('SELECT * FROM decisions ORDER BY "at", decision_id').to_arrow_table()
     rows: list[Row] = found.to_pylist()
     return rows

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.decisions import read_log
 from storage.lake import Lake
 from tasks.people.enroll import enrolment_rows, models_in_use
@@ -51,7 +52,7 @@ def show_speaker(lake_url: str, who: str) -> Row:
     speaker_id = known.find(who)
     formerly = sorted(one for one in known.merged_into if one != speaker_id and known.current(one) == speaker_id)
     enrolments = enrolment_rows(lake, read_log(lake), models_in_use(lake_url))
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         unpublished = {"speaker_id": speaker_id, "name": known.names.get(speaker_id), "recordings": 0, "minutes": 0.0}
         return {
             "speaker": next(iter(_rows(catalog, _SPEAKER, speaker_id)), unpublished),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from storage.store import public_url
+from storage.addresses import public_url
 from tasks.planning.plan import RunPlan, engines_needed
 from tasks.planning.shards import MINUTE_MS
 

@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import logging
+import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import get_args
@@ -60,15 +61,20 @@ def find_manifest(archive: str) -> str | None:
         return url if is_file(Location(fs, f"{root.rstrip('/')}/{DEFAULT_NAME}")) else None
 
 
-def read_manifest(url: str) -> dict[str, SourceHints]:
+def read_manifest(url: str, listed: Container[str] = frozenset()) -> dict[str, SourceHints]:
     """Return the hints by source; an empty field says nothing, and so does a source without a row.
 
     Columns: ``source`` (relative to the archive, '/'-separated), ``language``, ``speakers`` ("3" or "2-4") or
     ``min_speakers`` and ``max_speakers``, ``channel_mode`` (auto, mix, split), ``collection``, ``title``,
     ``recorded_at`` (ISO 8601). Others are ignored, with a warning.
 
+    Args:
+        url: Where the file is.
+        listed: The sources that the archive holds; see ``source_at``.
+
     Raises:
-        ManifestInvalid: the file cannot be read, or a row contradicts itself; the message names the line.
+        ManifestInvalid: the file cannot be read, or a row contradicts itself or an earlier one, or leaves the
+            archive; the message names the line.
         StoreUnreachable: its storage does not answer at the moment.
     """
     hints: dict[str, SourceHints] = {}
@@ -76,17 +82,35 @@ def read_manifest(url: str) -> dict[str, SourceHints]:
     for where, row in _rows(url):
         unknown |= row.keys() - COLUMNS
         try:
-            source = _text(row.get("source"))
-            if source is None:
+            path = _text(row.get("source"))
+            if path is None:
                 raise ValueError("it names no source")  # noqa: TRY301 - one place adds the line
+            source = source_at(path, listed)
             if source in hints:
                 raise ValueError(f"{source!r} was described before")  # noqa: TRY301
-            hints[source.removeprefix("./")] = _hints(row)
+            hints[source] = _hints(row)
         except ValueError as cause:
             raise ManifestInvalid(url, f"{where}: {cause}", "correct that row") from cause
     if unknown:
         log.warning("%s: ignored the columns %s", url, ", ".join(sorted(unknown)))
     return hints
+
+
+def source_at(path: str, listed: Container[str]) -> str:
+    """Return the source that a path stands for, however it is written: ``./a.wav`` and ``x/../a.wav`` are ``a.wav``.
+
+    A path that the listing has as it is stands for itself: to an object store ``a//b.wav`` is another name than
+    ``a/b.wav``.
+
+    Raises:
+        ValueError: it leads out of the archive, or to no recording in it.
+    """
+    if path in listed:
+        return path
+    source = posixpath.normpath(path)
+    if source == "." or source.startswith("/") or source.split("/", 1)[0] == "..":
+        raise ValueError(f"source {path!r} is no path of a recording below the archive")
+    return source
 
 
 def _rows(url: str) -> Iterator[tuple[str, Row]]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from storage.addresses import absolute_url, public_url
 from storage.choices import choice_ids, published_choice_ids
 from storage.decisions import event_ids
 from storage.errors import ConfigError
@@ -15,7 +16,7 @@ from storage.publishing import inputs_digest, is_mirrored
 from storage.recipes import REJECTED, STAGES, Stage
 from storage.records import SourceHints, SourceObject
 from storage.secrets import names_a_secret
-from storage.store import absolute_url, json_bytes, public_url
+from storage.store import json_bytes
 from tasks.collector import held_off
 from tasks.engines.registry import KINDS, EngineKind
 from tasks.planning import rules
@@ -104,7 +105,7 @@ def plan_run(spec: RunSpec) -> RunPlan:
     recipes = RecipeBook(spec)
     listing = discover(spec.archive)
     manifest_url = spec.manifest or find_manifest(spec.archive)
-    hints = read_manifest(manifest_url) if manifest_url else {}
+    hints = read_manifest(manifest_url, {obj.source for obj in listing.objects}) if manifest_url else {}
     spec = replace(spec, manifest=public_url(spec.manifest) if spec.manifest else None)
     hints = {source: _with_collection(some, spec) for source, some in hints.items()}
     no_hints = _with_collection(_NO_HINTS, spec)

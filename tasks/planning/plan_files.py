@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from storage.addresses import public_url
 from storage.errors import ConfigError, StorageError
 from storage.lake import Lake
 from storage.recipe_cards import write_cards
-from storage.store import public_url
 from tasks.planning.listing_problems import ListingProblem, commit_problems
 from tasks.planning.plan import ListedSource, PlannedRecording, RunPlan, Shard
 from tasks.planning.plan_lines import Line, packed, read_line, read_lines, unpacked, write_lines

@@ -11,8 +11,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
+from storage.addresses import public_url
 from storage.records import ChannelMode
-from storage.store import public_url
 from tasks.attribution.attribute import AttributeOptions
 from tasks.attribution.cutting import CutOptions
 from tasks.audio.chunking import ChunkOptions

@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 import duckdb
 
+from storage.addresses import public_url
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.errors import ConfigError
 from storage.lake import Lake
-from storage.store import public_url
 from tasks.planning.shards import HOUR_MS
 from tasks.reading.standing import pending_recordings
 
@@ -124,7 +125,7 @@ def prove_coverage(lake_url: str, recording: str | None = None) -> CoverageProof
     Raises:
         ConfigError: there is no lake at the URL, or no such recording in it.
     """
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         n_recordings, duration_ms = _choose(catalog, recording)
         statuses = tuple(_sums(catalog))
         problems = [*_undecoded(catalog), *_broken(catalog)]

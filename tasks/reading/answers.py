@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from storage.addresses import absolute_url
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.errors import ConfigError
-from storage.store import Store, absolute_url
+from storage.store import Store
 
 
 def query_lake(lake_url: str, query: str) -> pa.Table:
@@ -22,11 +24,13 @@ def query_lake(lake_url: str, query: str) -> pa.Table:
 
     Raises:
         ConfigError: there is no lake, or the query is wrong.
+        StorageError: a file of the lake cannot be read.
     """
     with open_catalog(lake_url) as catalog:
         try:
-            answer = catalog.execute(query)
-            return answer.to_arrow_table() if answer.description else pa.table({})
+            with asking(lake_url):
+                answer = catalog.execute(query)
+                return answer.to_arrow_table() if answer.description else pa.table({})
         except duckdb.Error as cause:
             problem = str(cause).strip().splitlines()[0]
             raise ConfigError("query", problem, "docs/tables.md lists every view and column") from cause

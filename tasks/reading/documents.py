@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.formats.document import Document, DocumentTurn, DocumentUtterance, DocumentWord
 from storage.lake import Lake
 from storage.lake_records import Part
@@ -58,7 +59,7 @@ def read_documents(
     """
     lake = Lake(lake_url)
     publication = lake.latest_publication()
-    with open_catalog(lake_url, publication) as catalog:
+    with open_catalog(lake_url, publication) as catalog, asking(lake_url):
         names = dict(catalog.execute("SELECT speaker_id, name FROM speakers WHERE name IS NOT NULL").fetchall())
         parts = {part.part_id: part for part in publication.parts} if publication else {}
         for part_id, recordings in groupby(choose_recordings(catalog, chosen), key=lambda one: one.part_id):

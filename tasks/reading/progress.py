@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 from tasks.wording import counted, lasting, of_audio
 
 Phase = Literal["shards", "reduce", "done"]

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.errors import ConfigError
 from storage.search import read_query
 from tasks.people.who import find_speaker
@@ -82,9 +83,10 @@ def search_lake(
 
     Raises:
         ConfigError: there is no lake, the speaker is not in it, or the query looks for nothing.
+        StorageError: a file of the lake cannot be read.
     """
     speaker_id = find_speaker(lake_url, speaker) if speaker else None
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         wanted = _wanted(catalog, query)
         narrowed = speaker_id or collection
         found = _FOUND.format(found="search($query)" if narrowed else "search($query, at_most := $most)")

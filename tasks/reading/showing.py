@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from tasks.planning.shards import MINUTE_MS
 
 
 def utterance_lines(lake_url: str, source: str, most: int) -> list[str]:
     """Return the first utterances of a recording, with times and speakers; a speaker that is unsure has a '?'."""
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         found = catalog.execute(
             """
             SELECT start_ms, coalesce(speaker_name, speaker_id, local_speaker, '?'), speaker_uncertain, text

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from storage.addresses import public_url
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from storage.lake import Lake
 from storage.lake_records import LakeState
 from storage.runs import RunRecord, run_status
-from storage.store import public_url
 from tasks.planning.plan import PlannedRecording, RunPlan
 from tasks.planning.plan_files import read_plan
 from tasks.planning.shards import HOUR_MS, MINUTE_MS
@@ -40,7 +41,7 @@ def lake_status(lake_url: str) -> dict[str, Any]:
     """
     lake = Lake(lake_url)
     runs = lake.runs()
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         done = catalog.execute("SELECT status, count(*), coalesce(sum(duration_ms), 0) FROM recordings GROUP BY 1")
         by_status = {status: (n, float(ms) / HOUR_MS) for status, n, ms in done.fetchall()}
         failed = catalog.execute(f"SELECT {', '.join(_FAILURE_COLUMNS)} FROM failures ORDER BY source, stage")

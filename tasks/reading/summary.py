@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from storage.store import public_url
+from storage.addresses import public_url
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan
 from tasks.planning.shards import MINUTE_MS
 from tasks.publishing.publish import PublishReport
 from tasks.reading.changes import LakeChanges
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 from tasks.wording import counted, lasting
 
 Row = dict[str, Any]

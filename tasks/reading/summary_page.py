@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from storage.catalog import open_catalog
+from storage.catalog_errors import asking
 from tasks.reading.changes import LakeChanges, Names
 from tasks.reading.progress import FAILURE_FIELDS, FailedRecording
 from tasks.reading.progress_page import failure_list, retry_in_words, stage_table, two_columns
@@ -39,7 +40,7 @@ def failure_rows(summary: RunSummary) -> list[Row]:
 
 def recording_rows(lake_url: str, archive: str, most: int = MOST_ROWS) -> list[Row]:
     """Return up to ``most`` recordings of an archive, with the speakers and utterances found in each."""
-    with open_catalog(lake_url) as catalog:
+    with open_catalog(lake_url) as catalog, asking(lake_url):
         found = catalog.execute(
             """
             SELECT r.source, round(r.duration_ms / 60000, 1) AS minutes, r.status,

@@ -27,7 +27,7 @@ from tasks.planning.plan import RunPlan
 from tasks.planning.spec import archive_key
 from tasks.reading.progress import FAILURE_FIELDS, FailedRecording, Phase, Progress, Step, progress_line, time_left
 from tasks.reading.progress_page import MOST_FAILURES
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 
 Show = Callable[[Progress], None]
 """Shows somebody how far a run is."""

@@ -22,7 +22,7 @@ from storage.errors import StorageError
 from storage.lake import Lake
 from storage.store import json_bytes
 from tasks.planning.spec import from_plain, to_plain
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 
 log = logging.getLogger(__name__)
 

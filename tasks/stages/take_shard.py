@@ -12,7 +12,8 @@ from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import archive_key
 from tasks.planning.timeouts import timeout_s
 from tasks.stages.facts import RecordingFacts
-from tasks.stages.run_shard import ShardReport, run_shard
+from tasks.stages.run_shard import run_shard
+from tasks.stages.shard_report import ShardReport
 from tasks.workers import call_within
 
 log = logger(__name__)

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile import documents, listening, quicktime_that_points_elsewhere
+from tests.hostile import (
+    SEGMENTS,
+    documents,
+    listening,
+    matroska,
+    matroska_that_links_elsewhere,
+    quicktime_that_points_elsewhere,
+)
 from tests.lakes import conversation, query, write_wav
 
 _RUN = "from flows.cli import main; main()"
@@ -48,6 +55,10 @@ def write_hostile(folder, url, secret):
             (folder / f"{kind} {number}.mp3").write_text(text)
         for way in ("url", "alis"):
             (folder / f"movie {way} {number}.mov").write_bytes(quicktime_that_points_elsewhere(target, way))
+        own = (conversation(900, n_words=4) * 32_767)[160 * number :]
+        (folder / f"linked segment {number}.mkv").write_bytes(
+            matroska_that_links_elsewhere(own, target.replace(".wav", ".mkv"))
+        )
     (folder / "id3 link.mp3").write_bytes(
         b"ID3\3\0\0\0\0\1\0" + b"LINK\0\0\0\x30\0\0APIC" + url.encode() + b"\0WXXX\0\0\0\x30\0\0\0\0" + url.encode()
     )
@@ -61,6 +72,8 @@ def test_a_run_opens_nothing_but_its_archive_and_its_lake(tmp_path):
     archive, lake, log = tmp_path / "archive", tmp_path / "lake", tmp_path / "calls.txt"
     secret = write_wav(tmp_path / "outside/secret.wav", conversation(_CANARY_HZ, 300, n_words=4))
     secret.write_bytes(secret.read_bytes() + _CANARY)
+    canary = conversation(_CANARY_HZ, n_words=4) * 32_767
+    (tmp_path / "outside/secret.mkv").write_bytes(matroska(canary, uid=SEGMENTS[1]) + _CANARY)
     (tmp_path / "outside/secret.txt").write_bytes(_CANARY)
     for number, name in enumerate(NAMES):
         write_wav(archive / name, conversation(300, n_words=4)[160 * number :])
@@ -81,7 +94,7 @@ def test_a_run_opens_nothing_but_its_archive_and_its_lake(tmp_path):
     assert not (tmp_path / "pwned").exists()
     assert not Path("pwned").exists()
     sources = {source for (source,) in query(lake, "SELECT source FROM recordings WHERE status = 'done'")}
-    assert sources >= set(NAMES)
+    assert sources >= {*NAMES, *(f"linked segment {number}.mkv" for number in range(4))}
     assert query(lake, f"SELECT count(*) FROM words WHERE text LIKE 'v{_CANARY_HZ}%'") == [(0,)]
     assert not any(_CANARY in path.read_bytes() for path in lake.rglob("*") if path.is_file())
     refused = {source for (source,) in query(lake, "SELECT source FROM failures WHERE error = 'UnsafeMedia'")}

@@ -19,7 +19,8 @@ from tasks.publishing.publish import publish_lake
 from tasks.reading.standing import lake_status
 from tasks.reading.summary_page import failure_rows, summary_page
 from tasks.reading.watch import RunWatch
-from tasks.stages.run_shard import ShardReport, run_shard
+from tasks.stages.run_shard import run_shard
+from tasks.stages.shard_report import ShardReport
 from tests.archives import conversation, fake_spec, write_archive
 from tests.lakes import query, write_wav
 

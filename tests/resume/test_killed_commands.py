@@ -155,7 +155,7 @@ def test_an_answer_replaces_its_file_as_a_whole(tmp_path, monkeypatch):
     def die(_):
         raise _Killed
 
-    monkeypatch.setattr("storage.store.os.fsync", die)
+    monkeypatch.setattr("storage.local_files.os.fsync", die)
     with pytest.raises(_Killed):
         write_answer(pa.table({"n": range(10_000)}), "csv", str(out))
     assert out.read_bytes() == before

@@ -27,26 +27,32 @@ def s3_process():
 
 
 @pytest.fixture
-def s3(s3_process, monkeypatch):
-    """Return a proxy before the server; the environment names it and has the credentials."""
+def known(monkeypatch):
+    """Return what has the environment name a server, with the credentials of somebody."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
         monkeypatch.delenv(name, raising=False)
-    nowhere = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), "/dev/null")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def know(url, key_id="tests", secret=SECRET):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key_id)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+        forget_filesystems()  # they know who was there before
+
+    yield know
+    forget_filesystems()
+
+
+@pytest.fixture
+def s3(s3_process, known):
+    """Return a proxy before the server; the environment names it and has the credentials."""
     with S3Proxy(s3_process).running() as proxy:
-        environment = {
-            "AWS_ACCESS_KEY_ID": "tests",
-            "AWS_SECRET_ACCESS_KEY": SECRET,
-            "AWS_ENDPOINT_URL": proxy.url,
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": "127.0.0.1",
-            **nowhere,
-        }
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        forget_filesystems()  # they know the proxy of the test before
+        known(proxy.url)
         yield proxy
-        forget_filesystems()
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ class Disk:
                 raise OSError(number, os.strerror(number))
             _FSYNC(descriptor)
 
-        self.monkeypatch.setattr("storage.store.os.fsync", fsync)
+        self.monkeypatch.setattr("storage.local_files.os.fsync", fsync)
 
     def close(self):
         if self.is_real:

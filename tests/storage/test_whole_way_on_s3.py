@@ -42,6 +42,23 @@ def test_the_whole_way(archive, upload, bucket, tmp_path):
     assert rows_of(lake) == rows_of(tmp_path / "lake")
 
 
+def test_a_manifest_finds_what_the_bucket_lists(archive, upload, bucket):
+    far = upload(archive)
+    sound = (archive / "rec 0.wav").read_bytes()
+    for name in ("a//b.wav", "a/b.wav"):
+        Store(far).put(name, sound)
+    lines = ("source,title", "a//b.wav,Two", "x/../a/./b.wav,One", ".//rec 0.wav,First")
+    Store(far).put("manifest.csv", "\n".join(lines).encode())
+    listed = plan_run(fake_spec(far, f"{bucket}/lake")).listed
+    assert {one.obj.source: one.hints.title for one in listed} == {
+        "a//b.wav": "Two",
+        "a/b.wav": "One",
+        "rec 0.wav": "First",
+        "rec 1.wav": None,
+        "rec 2.wav": None,
+    }
+
+
 def test_what_people_do_with_a_lake(archive, upload, bucket, tmp_path):
     (archive / "manifest.csv").write_text("source,title\nrec 0.wav,First meeting\n")
     far, lake = upload(archive), f"{bucket}/lake"

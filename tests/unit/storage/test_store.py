@@ -1,8 +1,9 @@
 import pyarrow as pa
 import pytest
 
+from storage.addresses import absolute_url, public_url
 from storage.errors import ConfigError, SchemaMismatch, StorageError
-from storage.store import Store, absolute_url, json_bytes, public_url
+from storage.store import Store, json_bytes
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -55,7 +56,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def no_space(_descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("storage.store.os.fsync", no_space)
+    monkeypatch.setattr("storage.local_files.os.fsync", no_space)
     with pytest.raises(StorageError, match="free space"):
         store.put("a.json", b"1")
     assert list(tmp_path.iterdir()) == []

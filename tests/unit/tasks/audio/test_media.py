@@ -1,4 +1,5 @@
 import av.logging
+import numpy as np
 import pytest
 
 from storage.errors import EmptyAudio, NoAudioTrack, RecordingError, UnreadableAudio, UnsafeMedia
@@ -6,7 +7,14 @@ from storage.records import SourceObject
 from tasks.audio.decode import open_recording
 from tasks.audio.media import FORMATS
 from tasks.audio.probe import probe
-from tests.hostile import documents, listening, quicktime_that_points_elsewhere
+from tests.hostile import (
+    SEGMENTS,
+    documents,
+    listening,
+    matroska,
+    matroska_that_links_elsewhere,
+    quicktime_that_points_elsewhere,
+)
 from tests.media import noise, sine, write_media
 
 SUFFIXES = [".wav", ".mp4", ".m3u8"]
@@ -74,6 +82,21 @@ def test_a_movie_with_its_sound_in_another_file_is_not_followed(tmp_path, visito
                     list(recording.blocks())
             else:  # libav does not know this way, and takes the movie's own bytes for sound
                 assert sum(block.shape[1] for block in recording.blocks()) < 1_000
+    assert calls == []
+
+
+@pytest.mark.parametrize("target", ["http", "next.mkv", "../outside/next.mkv"])
+def test_a_matroska_file_that_goes_on_in_another_ends_where_it_ends(tmp_path, visitors, target):
+    url, calls = visitors
+    for folder in ("archive", "outside"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "next.mkv").write_bytes(matroska(np.full(48_000, 9_000), uid=SEGMENTS[1]))
+    linked = matroska_that_links_elsewhere(np.full(24_000, 3_000), f"{url}/a.mkv" if target == "http" else target)
+    (tmp_path / "archive/a.mkv").write_bytes(linked)
+    with open_recording(str(tmp_path / "archive"), "a.mkv") as recording:
+        samples = np.concatenate(list(recording.blocks()), axis=1)
+    assert samples.shape == (1, 24_000)
+    assert np.allclose(samples, 3_000 / 32_768, atol=1e-3)
     assert calls == []
 
 

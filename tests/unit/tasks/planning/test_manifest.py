@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from storage.errors import ManifestInvalid
 from storage.records import SourceHints, SpeakerBounds
-from tasks.planning.manifest import find_manifest, read_manifest
+from tasks.planning.manifest import find_manifest, read_manifest, source_at
 
 FULL = {
     "source": "calls/a b.wav",
@@ -76,12 +76,23 @@ bounds = st.one_of(
     ),
 )
 text = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), max_size=20)
+names = text.filter(bool).map(lambda name: name.replace("/", "-")).filter(lambda name: name not in {".", ".."})
+sources = st.lists(names, min_size=1, max_size=3).map("/".join)
+
+
+@st.composite
+def spellings(draw, source):
+    """Return another way to write a source: what may stand between any two of its parts leads nowhere."""
+    idle = st.lists(st.sampled_from([".", "", "x/..", "x/./y/../.."]), max_size=3)
+    first, *parts = source.split("/")
+    written = [*draw(idle.map(lambda parts: [part for part in parts if part])), first]
+    for part in parts:
+        written += [*draw(idle), part]
+    return "/".join(written)
 
 
 @given(
-    rows=st.dictionaries(
-        text.filter(bool).filter(lambda s: not s.startswith("./")), st.tuples(text, bounds), min_size=1
-    ),
+    rows=st.dictionaries(sources, st.tuples(text, bounds), min_size=1),
     suffix=st.sampled_from(list(FORMATS)),
 )
 def test_whatever_is_written_is_read(tmp_path_factory, rows, suffix):
@@ -92,6 +103,37 @@ def test_whatever_is_written_is_read(tmp_path_factory, rows, suffix):
     assert hints == {
         source: SourceHints(title=title or None, speakers=limits) for source, (title, (_, limits)) in rows.items()
     }
+
+
+@given(data=st.data(), chosen=st.lists(sources, min_size=1, max_size=4, unique=True))
+def test_a_source_may_be_written_in_any_way_but_once(tmp_path_factory, data, chosen):
+    folder = tmp_path_factory.mktemp("manifest")
+    rows = [{"source": data.draw(spellings(source)), "title": source} for source in chosen]
+    hints = read(folder, as_jsonl(rows), "jsonl")
+    assert {source: said.title for source, said in hints.items()} == {source: source for source in chosen}
+    again = data.draw(st.sampled_from(chosen))
+    twice = [*rows, {"source": data.draw(spellings(again)), "title": "another"}]
+    with pytest.raises(ManifestInvalid) as caught:
+        read(folder, as_jsonl(twice), "jsonl")
+    assert f"line {len(twice)}: {again!r} was described before" in str(caught.value)
+
+
+@given(source=sources, n_up=st.integers(1, 3))
+def test_a_path_that_leaves_the_archive_is_refused(tmp_path_factory, source, n_up):
+    depth = source.count("/")
+    for path in (f"{source}/{'../' * (depth + 1 + n_up)}a.wav", "../" * n_up + source, f"/{source}", "..", "."):
+        with pytest.raises(ManifestInvalid, match=r"line 1: source .* is no path of a recording below the archive"):
+            read(tmp_path_factory.mktemp("manifest"), as_jsonl([{"source": path}]), "jsonl")
+
+
+def test_names_that_the_archive_lists_so_are_left_as_they_are():
+    listed = {"a//b.wav", "a/b.wav"}
+    assert [source_at(path, listed) for path in ("a//b.wav", "a/b.wav", "./a/b.wav", "a///b.wav")] == [
+        "a//b.wav",
+        "a/b.wav",
+        "a/b.wav",
+        "a/b.wav",
+    ]
 
 
 @given(content=st.binary(max_size=200), suffix=st.sampled_from(list(FORMATS)))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tasks.reading.progress import FailedRecording, Progress, Step, left_in_words, progress_line, time_left
 from tasks.reading.progress_page import MOST_FAILURES, failure_list, progress_page, stage_table
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 
 MINUTE_MS = 60_000
 FAILED = FailedRecording(

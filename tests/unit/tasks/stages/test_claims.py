@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.stages.claims import Claim, Claims, Watched, standing, wanted, watch
-from tasks.stages.run_shard import ShardReport
+from tasks.stages.shard_report import ShardReport
 
 REPORT = ShardReport(n_recordings=2, stage_ms={"probe": 3})
 claims_of_shards = st.dictionaries(
