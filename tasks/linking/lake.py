@@ -29,7 +29,7 @@ from tasks.linking.speaker_table import lineage_table, speaker_table
 from tasks.linking.whole import WholeLink
 from tasks.planning import rules
 from tasks.planning.plan import RunPlan
-from tasks.planning.plan_files import read_plan
+from tasks.planning.plan_files import read_listing
 from tasks.planning.spec import to_plain
 from tasks.publishing.select import select_recordings
 
@@ -71,7 +71,7 @@ def link_lake(lake_url: str, run_id: str) -> LinkReport:
     Raises:
         StorageError: the lake cannot be read or written.
     """
-    lake, plan = Lake(lake_url), read_plan(lake_url, run_id)
+    lake, plan = Lake(lake_url), read_listing(lake_url, run_id)
     state = lake.state()
     stage = _Stage(lake, plan, state)
     outcome, set_aside = stage.link()

@@ -12,7 +12,7 @@ from storage.publishing import mirror_transcripts
 from storage.schemas import WHOLES
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan, has_same_reduce
-from tasks.planning.plan_files import read_plan
+from tasks.planning.plan_files import read_listing
 from tasks.planning.spec import archive_key
 from tasks.publishing.parts import write_parts
 from tasks.publishing.select import select_recordings
@@ -42,7 +42,7 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         PublicationRaced: another run published since the link stage read the lake; link again.
         StorageError: the lake cannot be read or written.
     """
-    lake, plan = Lake(lake_url), read_plan(lake_url, run_id)
+    lake, plan = Lake(lake_url), read_listing(lake_url, run_id)
     linked = lake.store.read_table(link.wholes["commits"], WHOLES["commits"])
     state = lake.state(known=frozenset(linked["commit_id"].to_pylist()))
     number = state.publication.number if state.publication else 0
