@@ -106,15 +106,22 @@ def _plain(value: Any) -> Any:
 
 def decode_commit(record: Mapping[str, Any]) -> Commit:
     """Return a commit from its manifest."""
+    same: dict[str, str] = {}  # a recording_id is said of every stage
+    done = tuple((same.setdefault(one, one), intern(stage), intern(how)) for one, stage, how in record["done"])
     sightings = [
-        {**one, "archive": intern(one["archive"]), "at": datetime.fromisoformat(one["at"])}
+        {
+            **one,
+            "archive": intern(one["archive"]),
+            "recording_id": same.get(one["recording_id"], one["recording_id"]),
+            "at": datetime.fromisoformat(one["at"]),
+        }
         for one in record["sightings"]
     ]
     return Commit(
         commit_id=record["commit_id"],
         run_id=record["run_id"],
         files=record["files"],
-        done=tuple((intern(identity), intern(stage), intern(recipe)) for identity, stage, recipe in record["done"]),
+        done=done,
         sightings=tuple(Sighting(**one) for one in sightings),
     )
 
