@@ -73,7 +73,7 @@ class LakeState:
     sightings: Mapping[tuple[str, str], Sighting]
     """By archive and source."""
     done: Mapping[FactKey, str]
-    """The one commit that owns each fact, though several may hold it: the latest."""
+    """The one commit that owns each fact, though several may hold it: the latest. By sorted keys."""
     commits: Mapping[str, Mapping[str, str]]
     """Key of the file of each table, by commit. Commits that were compacted share their files."""
     compacted: Mapping[str, str]

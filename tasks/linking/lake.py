@@ -16,7 +16,7 @@ from storage.enrolled import enrolled_voices
 from storage.lake import Lake
 from storage.lake_records import FactKey, LakeState
 from storage.memory import write_memory
-from storage.publishing import index_tables, inputs_digest, write_whole
+from storage.publishing import commit_table, inputs_digest, write_whole
 from storage.records import SpeakerBounds
 from storage.schemas import SCHEMA_VERSION, WHOLES
 from tasks.linking.addition import Additions
@@ -155,7 +155,7 @@ class _Stage:
             "lineage": lineage_table(self._published.table("lineage"), outcome.events, number),
             "decided": self._decided.rows(set_aside),
             "choices": choices_table(self._choices),
-            "commits": index_tables(self._state)["commits"],
+            "commits": commit_table(self._state),
         }
         keys = {name: write_whole(self._lake, name, table) for name, table in tables.items()}
         return keys | write_memory(self._lake, outcome.memory)

@@ -52,12 +52,12 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         )
     selected = select_recordings(lake, state, plan, _linked_choices(lake, link))
     shown = Shown(lake, state, plan, selected, link)
-    parts, written = write_parts(lake, state, plan, shown)
+    written = write_parts(lake, state, plan, shown)
     publication = Publication(
         number=number + 1,
         run_id=run_id,
         at=plan.spec.started_at,
-        parts=tuple(parts),
+        parts=written.parts,
         wholes={**link.wholes, **write_wholes(lake, state, plan, shown, written)},
         bases={**_bases_that_hold(state, plan), archive_key(plan.spec): plan.basis},
     )
@@ -68,8 +68,8 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         number=publication.number,
         n_recordings=len(selected),
         n_failed=shown.n_failed_sources(state, plan),
-        n_parts=len(parts),
-        n_parts_written=len(written),
+        n_parts=len(written.parts),
+        n_parts_written=len(written.fresh),
     )
 
 
