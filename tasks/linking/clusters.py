@@ -13,7 +13,7 @@ from tasks.linking.agglomerate import Pairs, agglomerate
 from tasks.linking.company import Company
 from tasks.linking.evidence import VoiceGroups, VoiceScale
 from tasks.linking.neighbours import nearest
-from tasks.linking.voices import IntArray, ScoreArray, normalised
+from tasks.linking.voices import IntArray, ScoreArray, normalise
 
 _NEIGHBOURS = 8
 """Nearest voices, and groups, that are candidates for each."""
@@ -97,7 +97,9 @@ class Clusters:
 
     def centres(self, some: IntArray) -> FloatArray:
         """Return mean directions of groups."""
-        return normalised(self.groups.sums[some])
+        centres = self.groups.sums[some]
+        normalise(centres)
+        return centres
 
 
 def cluster(found: Clusters, pairs: Pairs, *, same_nats: float) -> None:

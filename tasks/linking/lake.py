@@ -23,6 +23,7 @@ from tasks.linking.addition import Additions
 from tasks.linking.constraints import SetAside
 from tasks.linking.decided import read_decided
 from tasks.linking.forgotten import erase_forgotten
+from tasks.linking.labels import by_model
 from tasks.linking.outcome import Outcome
 from tasks.linking.published import PublishedLinks
 from tasks.linking.speaker_table import lineage_table, speaker_table
@@ -124,7 +125,8 @@ class _Stage:
         labels, n_forgotten = self._decided.forget(labels)
         if n_forgotten or not is_all_erased(self._lake, self._decided.log):
             erase_forgotten(self._lake, self._state)
-        spec = self._plan.spec
+        spec, models = self._plan.spec, by_model(labels)
+        del labels  # their vectors are most of the memory
         return WholeLink(
             published=self._published,
             decided=self._decided,
@@ -133,7 +135,7 @@ class _Stage:
             local_options=spec.local_linking,
             options=spec.linking,
             basis=self._basis(),
-        ).link(labels)
+        ).link(models)
 
     def write(self, outcome: Outcome, set_aside: Sequence[SetAside]) -> dict[str, str]:
         """Write the tables and return their keys."""
