@@ -134,7 +134,7 @@ def attach(found: Clusters, voices: Voices, *, same_nats: float) -> IntArray:
     alive = found.alive()
     near, _ = nearest(voices.vectors, found.centres(alive), _CANDIDATES)
     voice, group = np.repeat(np.arange(len(voices)), near.shape[1]), alive[near.ravel()]
-    score = found.groups.joined_by(voices.vectors[voice], voices.noise[voice], group)
+    score = found.groups.joined_by(voices.vectors, voices.noise, group, voice)
     joined = np.full(len(voices), -1)
     enough = bar(len(alive), same_nats)
     for at in np.lexsort((group, voice, -score)).tolist():

@@ -37,6 +37,7 @@ def by_model(labels: pa.Table) -> Iterator[ModelLabels]:
     """
     found = _models(labels)
     del labels
+    pa.default_memory_pool().release_unused()  # it keeps what was freed, and linking takes its memory elsewhere
     while found:
         yield found.pop(0)
 
