@@ -108,12 +108,13 @@ def decode_commit(record: Mapping[str, Any]) -> Commit:
     """Return a commit from its manifest."""
     same: dict[str, str] = {}  # a recording_id is said of every stage
     done = tuple((same.setdefault(one, one), intern(stage), intern(how)) for one, stage, how in record["done"])
+    moments = {text: datetime.fromisoformat(text) for text in {one["at"] for one in record["sightings"]}}
     sightings = [
         {
             **one,
             "archive": intern(one["archive"]),
             "recording_id": same.get(one["recording_id"], one["recording_id"]),
-            "at": datetime.fromisoformat(one["at"]),
+            "at": moments[one["at"]],
         }
         for one in record["sightings"]
     ]
