@@ -36,6 +36,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.columns import shared_values
 from storage.compactions import (
     INDEX,
     Compaction,
@@ -46,6 +47,7 @@ from storage.compactions import (
     read_facts,
 )
 from storage.errors import StorageError
+from storage.fact_owners import FactOwners
 from storage.lake_records import (
     Commit,
     FactKey,
@@ -59,6 +61,9 @@ from storage.lake_records import (
 from storage.runs import RunRecord, run_record
 from storage.schemas import FACTS, WHOLES
 from storage.store import Store, json_bytes
+
+_COMMITS_AT_ONCE = 16
+"""Manifests of commits that are in memory as JSON and as records, on their way into a state."""
 
 
 class Lake:
@@ -133,16 +138,15 @@ class Lake:
         names |= of_commit.keys()
         names = names if known is None else names & set(known)
         if before is not None and before.publication == publication and before.unpublished <= names:
-            sightings, done, commits = dict(before.sightings), dict(before.done), dict(before.commits)
+            sightings, done, commits = dict(before.sightings), FactOwners(before.done), dict(before.commits)
             unpublished, archives = set(before.unpublished), set(before.unpublished_archives)
         else:
-            sightings, done, commits = self._index(publication) if publication is not None else ({}, {}, {})
+            sightings, done, commits = self._index(publication) if publication is not None else ({}, FactOwners(), {})
             unpublished, archives = set(), set()
         for commit in self._commits(sorted(names - commits.keys()), of_commit):
             unpublished.add(commit.commit_id)
             commits[commit.commit_id] = commit.files
-            for key in commit.done:
-                done[key] = max(commit.commit_id, done.get(key, ""))
+            done.add((*key, commit.commit_id) for key in commit.done)
             archives |= {sighting.archive for sighting in commit.sightings}
             for sighting in commit.sightings:
                 seen = sightings.get((sighting.archive, sighting.source))
@@ -246,7 +250,7 @@ class Lake:
 
     def _index(
         self, publication: Publication
-    ) -> tuple[dict[tuple[str, str], Sighting], dict[FactKey, str], dict[str, Mapping[str, str]]]:
+    ) -> tuple[dict[tuple[str, str], Sighting], FactOwners, dict[str, Mapping[str, str]]]:
         sources = self.whole(publication, "sources")
         names = ("archive", "source", "size_bytes", "mark", "recording_id", "last_seen")
         sightings = {
@@ -254,12 +258,14 @@ class Lake:
                 archive=archive, source=source, size_bytes=size, mark=mark, recording_id=recording_id, at=at
             )
             for archive, source, size, mark, recording_id, at in zip(
-                *(_values(sources[name]) for name in names), strict=True
+                *(shared_values(sources[name]) for name in names), strict=True
             )
         }
         index = self.whole(publication, "done")
-        keys = zip(*(_values(index[name]) for name in ("recording_id", "stage", "recipe")), strict=True)
-        done = dict(zip(keys, _values(index["commit_id"]), strict=True))
+        done = FactOwners()
+        done.add(
+            zip(*(shared_values(index[name]) for name in ("recording_id", "stage", "recipe", "commit_id")), strict=True)
+        )
         files: dict[str, dict[str, str]] = defaultdict(dict)
         columns = self.whole(publication, "commits").select(["commit_id", "table", "key"]).to_pydict()
         for commit_id, table, file in zip(*columns.values(), strict=True):
@@ -267,13 +273,14 @@ class Lake:
         return sightings, done, dict(files)
 
     def _commits(self, names: Sequence[str], of_commit: Mapping[str, Compaction]) -> Iterator[Commit]:
-        """Yield commits, oldest first; those that were compacted as their compaction knows them."""
-        known = self.read_commits([name for name in names if name not in of_commit])
-        for compaction in {
-            of_commit[name].compaction_id: of_commit[name] for name in names if name in of_commit
-        }.values():
-            known |= self._compacted_commits(compaction)
-        yield from (known[name] for name in names if name in known)
+        """Yield commits, oldest first, few of them read at a time; those compacted as their compaction knows them."""
+        compacted: dict[str, Commit] = {}
+        for one in {of_commit[name].compaction_id: of_commit[name] for name in names if name in of_commit}.values():
+            compacted |= self._compacted_commits(one)
+        for low in range(0, len(names), _COMMITS_AT_ONCE):
+            some = names[low : low + _COMMITS_AT_ONCE]
+            known = compacted | self.read_commits([name for name in some if name not in of_commit])
+            yield from (known[name] for name in some if name in known)
 
     def _compacted_commits(self, compaction: Compaction) -> dict[str, Commit]:
         index = {table: self.store.read_table(compaction.files[table], schema) for table, schema in INDEX.items()}
@@ -298,10 +305,3 @@ class Lake:
 def new_run_id(at: datetime) -> str:
     """Return a run_id that sorts by time, to the millisecond."""
     return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}-{uuid.uuid4().hex[:6]}"
-
-
-def _values(column: pa.ChunkedArray) -> list[Any]:
-    """Return a column's values; equal ones are one object, for an index of a large lake is mostly repetition."""
-    encoded = column.combine_chunks().dictionary_encode()
-    values = [*encoded.dictionary.to_pylist(), None]
-    return [values[code] for code in encoded.indices.fill_null(len(values) - 1).to_pylist()]

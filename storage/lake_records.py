@@ -73,7 +73,7 @@ class LakeState:
     sightings: Mapping[tuple[str, str], Sighting]
     """By archive and source."""
     done: Mapping[FactKey, str]
-    """The one commit that owns each fact, though several may hold it: the latest."""
+    """The one commit that owns each fact, though several may hold it: the latest. By sorted keys."""
     commits: Mapping[str, Mapping[str, str]]
     """Key of the file of each table, by commit. Commits that were compacted share their files."""
     compacted: Mapping[str, str]
@@ -106,15 +106,23 @@ def _plain(value: Any) -> Any:
 
 def decode_commit(record: Mapping[str, Any]) -> Commit:
     """Return a commit from its manifest."""
+    same: dict[str, str] = {}  # a recording_id is said of every stage
+    done = tuple((same.setdefault(one, one), intern(stage), intern(how)) for one, stage, how in record["done"])
+    moments = {text: datetime.fromisoformat(text) for text in {one["at"] for one in record["sightings"]}}
     sightings = [
-        {**one, "archive": intern(one["archive"]), "at": datetime.fromisoformat(one["at"])}
+        {
+            **one,
+            "archive": intern(one["archive"]),
+            "recording_id": same.get(one["recording_id"], one["recording_id"]),
+            "at": moments[one["at"]],
+        }
         for one in record["sightings"]
     ]
     return Commit(
         commit_id=record["commit_id"],
         run_id=record["run_id"],
         files=record["files"],
-        done=tuple((intern(identity), intern(stage), intern(recipe)) for identity, stage, recipe in record["done"]),
+        done=done,
         sightings=tuple(Sighting(**one) for one in sightings),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.columns import table_of_columns
 from storage.compactions import compaction_key
 from storage.lake import Lake
 from storage.lake_records import LakeState, Publication
@@ -46,18 +47,25 @@ def inputs_digest(value: object) -> str:
     return hashlib.sha256(json_bytes(value)).hexdigest()[:_DIGEST_DIGITS]
 
 
-def index_tables(state: LakeState) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows that let a later reader skip all commits known now."""
-    done = [
-        {"recording_id": key[0], "stage": key[1], "recipe": key[2], "commit_id": commit_id}
-        for key, commit_id in sorted(state.done.items())
-    ]
-    commits = [
+def done_table(state: LakeState) -> pa.Table:
+    """Return which commit owns each fact, sorted."""
+    of_column = {
+        "recording_id": (recording_id for recording_id, _, _ in state.done),
+        "stage": (stage for _, stage, _ in state.done),
+        "recipe": (recipe for _, _, recipe in state.done),
+        "commit_id": state.done.values(),
+    }
+    return table_of_columns(of_column, WHOLES["done"])
+
+
+def commit_table(state: LakeState) -> pa.Table:
+    """Return where the facts of all commits are."""
+    rows = [
         {"commit_id": commit_id, "table": table, "key": key}
         for commit_id in sorted(state.commits)
         for table, key in _places(state, commit_id)
     ]
-    return {"done": done, "commits": commits}
+    return table_of(rows, WHOLES["commits"])
 
 
 def _places(state: LakeState, commit_id: str) -> list[tuple[str, str]]:

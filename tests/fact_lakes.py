@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from storage.lake import Lake
 from storage.lake_records import Commit, LakeState, Publication, Sighting
-from storage.publishing import index_tables, write_whole
+from storage.publishing import commit_table, done_table, write_whole
 from storage.store import Store
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -69,7 +69,10 @@ def commit_words(
 def publish_index(lake: Lake) -> Publication:
     """Publish what is known, and no tables of people."""
     state = lake.state()
-    wholes = {name: write_whole(lake, name, rows) for name, rows in index_tables(state).items()}
+    wholes = {
+        "done": write_whole(lake, "done", done_table(state)),
+        "commits": write_whole(lake, "commits", commit_table(state)),
+    }
     wholes["sources"] = write_whole(lake, "sources", [_source_row(one) for one in state.sightings.values()])
     number = state.publication.number + 1 if state.publication else 1
     publication = Publication(number=number, run_id="run", at=AT, parts=(), wholes=wholes, bases={})

@@ -16,6 +16,7 @@ from storage.records import SpeakerBounds
 from storage.schemas import FACTS, WHOLES, table_of
 from tasks.linking.addition import Additions
 from tasks.linking.constraints import NO_CONSTRAINTS, Constraints
+from tasks.linking.labels import by_model
 from tasks.linking.local import LocalLinkOptions
 from tasks.linking.outcome import Outcome
 from tasks.linking.speaker_table import speaker_table
@@ -112,7 +113,7 @@ def link_whole(
         options=options,
         basis="basis",
     )
-    return stage.link(labels)[0]
+    return stage.link(by_model(labels))[0]
 
 
 def link_addition(

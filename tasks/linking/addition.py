@@ -15,7 +15,7 @@ from storage.records import SpeakerBounds
 from tasks.linking.decided import Decided
 from tasks.linking.ids import LineageEvent, new_id
 from tasks.linking.increment import Addition, add_voices
-from tasks.linking.labels import by_model, label_at, label_columns
+from tasks.linking.labels import ModelLabels, by_model, label_at
 from tasks.linking.local import LocalLinkOptions, LocalSpeakers, name_local_speakers
 from tasks.linking.outcome import (
     Outcome,
@@ -57,28 +57,25 @@ class Additions:
         if memory is None or set(memory["spaces"]["basis"].to_pylist()) != {self.basis_before}:
             return None
         spaces = {row["model"]: memory["spaces"].slice(at, 1) for at, row in enumerate(memory["spaces"].to_pylist())}
-        news = by_model(labels)
+        news = {one.model: one for one in by_model(labels)}
         n_whole = sum(memory["spaces"]["n_voices"].to_pylist())
         n_since = len(self.published.links) - n_whole + len(labels)
         is_little = n_whole >= self.options.whole_below and n_since <= self.options.most_growth * n_whole
-        if not is_little or not {model for model, _ in news} <= set(spaces):
+        if not is_little or not news.keys() <= spaces.keys():
             return None
         voices = {model: memory["voices"].filter(pc.equal(memory["voices"]["model"], model)) for model in spaces}
         apart = self.decided.different_people(self.published)
-        added = [self._link_model(model, rows, spaces[model], voices[model], apart) for model, rows in news]
+        added = [self._link_model(one, spaces[model], voices[model], apart) for model, one in news.items()]
         kept = [
             replace(joined([]), memory={"spaces": spaces[model], "voices": voices[model]})
-            for model in spaces.keys() - dict(news).keys()
+            for model in spaces.keys() - news.keys()
         ]
         return self._with_known(joined([*added, *kept]))
 
-    def _link_model(
-        self, model: str, labels: pa.Table, space: pa.Table, voices: pa.Table, apart: Sequence[_Sides]
-    ) -> Outcome:
+    def _link_model(self, news: ModelLabels, space: pa.Table, voices: pa.Table, apart: Sequence[_Sides]) -> Outcome:
         """Return the links of the new recordings alone, and everybody's memory."""
-        local = name_local_speakers(
-            label_columns(labels), prior_of(model), bounds=self.bounds, options=self.local_options
-        )
+        model, labels = news.model, news.rows
+        local = name_local_speakers(news.columns, prior_of(model), bounds=self.bounds, options=self.local_options)
         known_space, groups, known_ids = remembered(space, voices)
         heard = np.flatnonzero(has_voice(local.vectors))
         added = add_voices(

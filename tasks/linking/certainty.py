@@ -144,9 +144,9 @@ def rivals_of(clusters: Clusters, group: IntArray, near: IntArray, odds: Odds) -
 
 def _own(voices: Voices, seed: IntArray, seed_row: IntArray, group: IntArray, clusters: Clusters) -> ScoreArray:
     own = np.full(len(voices), np.nan)
-    own[seed] = clusters.groups.left_by(voices.vectors[seed], voices.noise[seed], seed_row, group[seed])
+    own[seed] = clusters.groups.left_by(voices.vectors, voices.noise, seed_row, group[seed], seed)
     attached = np.setdiff1d(np.flatnonzero(group >= 0), seed)
-    own[attached] = clusters.groups.joined_by(voices.vectors[attached], voices.noise[attached], group[attached])
+    own[attached] = clusters.groups.joined_by(voices.vectors, voices.noise, group[attached], attached)
     return own
 
 
@@ -157,7 +157,7 @@ def _others(voices: Voices, group: IntArray, clusters: Clusters, candidate: IntA
     score = np.full(candidate.shape, np.nan)
     together = _are_together(voices, clusters.people(group), voice, clusters.people(candidate)[voice, place])
     voice, place = voice[~together], place[~together]
-    score[voice, place] = clusters.groups.joined_by(voices.vectors[voice], voices.noise[voice], candidate[voice, place])
+    score[voice, place] = clusters.groups.joined_by(voices.vectors, voices.noise, candidate[voice, place], voice)
     return score
 
 

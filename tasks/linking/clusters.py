@@ -13,7 +13,7 @@ from tasks.linking.agglomerate import Pairs, agglomerate
 from tasks.linking.company import Company
 from tasks.linking.evidence import VoiceGroups, VoiceScale
 from tasks.linking.neighbours import nearest
-from tasks.linking.voices import IntArray, ScoreArray, normalised
+from tasks.linking.voices import IntArray, ScoreArray, normalise
 
 _NEIGHBOURS = 8
 """Nearest voices, and groups, that are candidates for each."""
@@ -97,7 +97,9 @@ class Clusters:
 
     def centres(self, some: IntArray) -> FloatArray:
         """Return mean directions of groups."""
-        return normalised(self.groups.sums[some])
+        centres = self.groups.sums[some]
+        normalise(centres)
+        return centres
 
 
 def cluster(found: Clusters, pairs: Pairs, *, same_nats: float) -> None:
@@ -132,7 +134,7 @@ def attach(found: Clusters, voices: Voices, *, same_nats: float) -> IntArray:
     alive = found.alive()
     near, _ = nearest(voices.vectors, found.centres(alive), _CANDIDATES)
     voice, group = np.repeat(np.arange(len(voices)), near.shape[1]), alive[near.ravel()]
-    score = found.groups.joined_by(voices.vectors[voice], voices.noise[voice], group)
+    score = found.groups.joined_by(voices.vectors, voices.noise, group, voice)
     joined = np.full(len(voices), -1)
     enough = bar(len(alive), same_nats)
     for at in np.lexsort((group, voice, -score)).tolist():

@@ -199,25 +199,37 @@ class VoiceGroups:
         self._totals.squares[touched] = lengths - self.scale.offset * self._totals.weights[touched] ** 2
         self._usual.put(touched, _reading(self._totals.take(touched), self.scale))
 
-    def joined_by(self, vectors: FloatArray, noise: ScoreArray, groups: IntArray) -> ScoreArray:
+    def joined_by(
+        self, vectors: FloatArray, noise: ScoreArray, groups: IntArray, rows: IntArray | None = None
+    ) -> ScoreArray:
         """Return log-likelihood ratios of further voices, each with a group: one person against two.
 
         Args:
             vectors: As at the beginning.
             noise: As at the beginning.
             groups: Row of a group for each voice.
+            rows: Which voice each is; each of them once by default.
         """
         found = np.empty(len(groups))
+        rows = np.arange(len(groups)) if rows is None else rows
         for block in _blocks(len(groups)):
-            dots, whole = _dots(vectors[block], self.sums[groups[block]]), self._usual.take(groups[block])
-            usual, odd = (_totals(times * noise[block], self.scale) for times in (1.0, _ODD_NOISE))
+            some = rows[block]
+            dots, whole = _dots(vectors[some], self.sums[groups[block]]), self._usual.take(groups[block])
+            usual, odd = (_totals(times * noise[some], self.scale) for times in (1.0, _ODD_NOISE))
             found[block] = np.logaddexp(
                 self._ratio(_reading(usual, self.scale), whole, dots * usual.weights) + np.log1p(-_ODD),
                 self._ratio(_reading(odd, self.scale), whole, dots * odd.weights) + np.log(_ODD),
             )
         return found
 
-    def left_by(self, vectors: FloatArray, noise: ScoreArray, voices: IntArray, groups: IntArray) -> ScoreArray:
+    def left_by(
+        self,
+        vectors: FloatArray,
+        noise: ScoreArray,
+        voices: IntArray,
+        groups: IntArray,
+        rows: IntArray | None = None,
+    ) -> ScoreArray:
         """Return for voices and their own groups, each of several voices, the ratio of the voice with the rest.
 
         Args:
@@ -225,13 +237,16 @@ class VoiceGroups:
             noise: As at the beginning.
             voices: Row that each voice began as.
             groups: Row of the group that each is part of.
+            rows: Which of the vectors each has; each of them once by default.
         """
         found = np.empty(len(voices))
+        rows = np.arange(len(voices)) if rows is None else rows
         for block in _blocks(len(voices)):
+            some = rows[block]
             whole = self._totals.take(groups[block])
             is_odd = self.is_odd[voices[block]]
-            voice = _totals(noise[block] * np.where(is_odd, _ODD_NOISE, 1.0), self.scale)
-            dots = _dots(vectors[block], self.sums[groups[block]]) * voice.weights
+            voice = _totals(noise[some] * np.where(is_odd, _ODD_NOISE, 1.0), self.scale)
+            dots = _dots(vectors[some], self.sums[groups[block]]) * voice.weights
             shared = dots - self.scale.offset * voice.weights * whole.weights
             rest = _Totals(
                 weights=whole.weights - voice.weights,

@@ -16,20 +16,21 @@ from storage.enrolled import enrolled_voices
 from storage.lake import Lake
 from storage.lake_records import FactKey, LakeState
 from storage.memory import write_memory
-from storage.publishing import index_tables, inputs_digest, write_whole
+from storage.publishing import commit_table, inputs_digest, write_whole
 from storage.records import SpeakerBounds
 from storage.schemas import SCHEMA_VERSION, WHOLES
 from tasks.linking.addition import Additions
 from tasks.linking.constraints import SetAside
 from tasks.linking.decided import read_decided
 from tasks.linking.forgotten import erase_forgotten
+from tasks.linking.labels import by_model
 from tasks.linking.outcome import Outcome
 from tasks.linking.published import PublishedLinks
 from tasks.linking.speaker_table import lineage_table, speaker_table
 from tasks.linking.whole import WholeLink
 from tasks.planning import rules
 from tasks.planning.plan import RunPlan
-from tasks.planning.plan_files import read_plan
+from tasks.planning.plan_files import read_listing
 from tasks.planning.spec import to_plain
 from tasks.publishing.select import select_recordings
 
@@ -71,7 +72,7 @@ def link_lake(lake_url: str, run_id: str) -> LinkReport:
     Raises:
         StorageError: the lake cannot be read or written.
     """
-    lake, plan = Lake(lake_url), read_plan(lake_url, run_id)
+    lake, plan = Lake(lake_url), read_listing(lake_url, run_id)
     state = lake.state()
     stage = _Stage(lake, plan, state)
     outcome, set_aside = stage.link()
@@ -124,7 +125,8 @@ class _Stage:
         labels, n_forgotten = self._decided.forget(labels)
         if n_forgotten or not is_all_erased(self._lake, self._decided.log):
             erase_forgotten(self._lake, self._state)
-        spec = self._plan.spec
+        spec, models = self._plan.spec, by_model(labels)
+        del labels  # their vectors are most of the memory
         return WholeLink(
             published=self._published,
             decided=self._decided,
@@ -133,7 +135,7 @@ class _Stage:
             local_options=spec.local_linking,
             options=spec.linking,
             basis=self._basis(),
-        ).link(labels)
+        ).link(models)
 
     def write(self, outcome: Outcome, set_aside: Sequence[SetAside]) -> dict[str, str]:
         """Write the tables and return their keys."""
@@ -155,7 +157,7 @@ class _Stage:
             "lineage": lineage_table(self._published.table("lineage"), outcome.events, number),
             "decided": self._decided.rows(set_aside),
             "choices": choices_table(self._choices),
-            "commits": index_tables(self._state)["commits"],
+            "commits": commit_table(self._state),
         }
         keys = {name: write_whole(self._lake, name, table) for name, table in tables.items()}
         return keys | write_memory(self._lake, outcome.memory)

@@ -12,7 +12,7 @@ over people as far as they are known. Few people say little; until then a prior 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,7 @@ _SPACING = (1, 7, 61, 331, 1_009, 2_003)
 _LEAST_DIMENSIONS, _MOST_DIMENSIONS = 5.0, 1_000.0
 _MOST_ROOM = 0.6
 _BLOCK_ROWS = 4_096
+_PROJECTED_ROWS = 32_768
 _COHORT = 100
 """So many people of an archive tell what is around a voice."""
 _OWN = 2
@@ -73,13 +74,23 @@ class VoiceSpace:
         """
         return same_nats - math.log(self.returning / (1 - self.returning))
 
-    def project(self, vectors: FloatArray, recording: IntArray) -> FloatArray:
+    def project(self, vectors: FloatArray, recording: IntArray, rows: IntArray | None = None) -> FloatArray:
         """Return unit vectors of this space; a vector that nothing tells apart from mean, room and cohort is 0.
 
         Args:
-            vectors: Finite unit rows, shape ``(n, dim)``; all voices of a recording together, for they tell its room.
+            vectors: Unit rows, finite where they are wanted, shape ``(n, dim)``; all voices of a recording together,
+                for they tell its room.
             recording: Of each, numbers from 0.
+            rows: Which of the vectors; all by default.
         """
+        rows = np.arange(len(vectors)) if rows is None else rows
+        projected = np.empty((len(rows), vectors.shape[1]), np.float32)
+        for block in _whole_recordings(recording[rows]):
+            some = rows[block]
+            projected[block] = self._projected(vectors[some], np.unique(recording[some], return_inverse=True)[1])
+        return projected
+
+    def _projected(self, vectors: FloatArray, recording: IntArray) -> FloatArray:
         rows = vectors - self.mean
         count = int(recording.max(initial=-1)) + 1
         voices = np.maximum(np.bincount(recording, minlength=count), 1)
@@ -88,6 +99,18 @@ class VoiceSpace:
         rows -= rooms[recording]
         alone = np.nan_to_num(normalised(rows), copy=False, nan=0.0)
         return _less_cohort(alone, self.cohort)
+
+
+def _whole_recordings(recording: IntArray) -> Iterator[IntArray]:
+    """Yield places of voices, all of a recording together, so many that memory follows the block and not the lake."""
+    order = np.argsort(recording, kind="stable")
+    numbers = recording[order]
+    low = 0
+    while low < len(order):
+        last = numbers[min(low + _PROJECTED_ROWS, len(order)) - 1]
+        high = int(np.searchsorted(numbers, last, side="right"))
+        yield order[low:high]
+        low = high
 
 
 def prior_space(dim: int, prior: VoicePrior) -> VoiceSpace:

@@ -96,10 +96,11 @@ def link_speakers(
     space = _calibrated(local, heard[is_seed], prior, options)
     voices = voices_in(space, local, heard)
     seeds, short = np.flatnonzero(is_seed), np.flatnonzero(~is_seed)
-    founders = voices.take(seeds, *_among(constraints, heard[seeds]))
-    clusters = Clusters.of_each(founders, together_nats=options.together_nats)
+    clusters = Clusters.of_each(
+        voices.take(seeds, *_among(constraints, heard[seeds])), together_nats=options.together_nats
+    )
     pairs = clusters.near_pairs()
-    space = replace(space, returning=returning_share(len(founders), pairs))
+    space = replace(space, returning=returning_share(len(seeds), pairs))
     same_nats = space.match_nats(options.same_nats)
     cluster(clusters, pairs, same_nats=same_nats)
     of_voice = np.full(len(heard), -1)
@@ -127,7 +128,7 @@ def link_speakers(
 def voices_in(space: VoiceSpace, local: LocalSpeakers, rows: IntArray) -> Voices:
     """Return some local speakers, all of their recordings, as voices of a space."""
     return Voices(
-        vectors=space.project(local.vectors[rows], local.recording[rows]),
+        vectors=space.project(local.vectors, local.recording, rows),
         noise=noise_of(local.quality[rows], space.noise),
         chunks=local.chunks_of(rows),
         scale=space.scale,

@@ -93,13 +93,18 @@ def prior_of(model: str) -> VoicePrior:
 def normalised(vectors: NDArray[np.floating]) -> FloatArray:
     """Return rows of unit length; a row that is zero or not finite becomes NaN."""
     rows = np.array(vectors, dtype=np.float32)
+    normalise(rows)
+    return rows
+
+
+def normalise(rows: FloatArray) -> None:
+    """Do the same to rows in place."""
     for low in range(0, len(rows), _BLOCK_ROWS):
         block = rows[low : low + _BLOCK_ROWS]
         wide = block.astype(np.float64)
         length = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
         usable = np.isfinite(length) & (length > np.finfo(np.float32).eps)
         block /= np.where(usable, length, np.nan).astype(np.float32)
-    return rows
 
 
 def has_voice(vectors: NDArray[np.floating]) -> BoolArray:

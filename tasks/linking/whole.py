@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +15,7 @@ from tasks.linking.constraints import SetAside
 from tasks.linking.decided import Decided
 from tasks.linking.enrolled import with_enrolled
 from tasks.linking.ids import SpeakerIds, assign_ids
-from tasks.linking.labels import by_model, label_at, label_columns
+from tasks.linking.labels import ModelLabels, label_at
 from tasks.linking.local import LocalLinkOptions, LocalSpeakers, name_local_speakers
 from tasks.linking.outcome import (
     Outcome,
@@ -44,21 +44,24 @@ class WholeLink:
     basis: str
     """Digest of what else the links follow from; what is remembered holds as long as it is the same."""
 
-    def link(self, labels: pa.Table) -> tuple[Outcome, tuple[SetAside, ...]]:
+    def link(self, labels: Iterable[ModelLabels]) -> tuple[Outcome, tuple[SetAside, ...]]:
         """Return the links of all fingerprints, and the decisions that could not count.
 
         Args:
-            labels: facts ``fingerprints`` of any models.
+            labels: of any models; the vectors are not kept.
         """
-        found = [self._link_model(model, rows) for model, rows in by_model(labels)]
+        named = [(one.model, one.rows, self._named(one)) for one in labels]
+        found = [self._link_model(*one) for one in named]
         return joined([one for one, _ in found]), tuple(aside for _, some in found for aside in some)
 
-    def _link_model(self, model: str, labels: pa.Table) -> tuple[Outcome, tuple[SetAside, ...]]:
-        prior = prior_of(model)
-        heard = name_local_speakers(label_columns(labels), prior, bounds=self.bounds, options=self.local_options)
+    def _named(self, labels: ModelLabels) -> LocalSpeakers:
+        prior = prior_of(labels.model)
+        return name_local_speakers(labels.columns, prior, bounds=self.bounds, options=self.local_options)
+
+    def _link_model(self, model: str, labels: pa.Table, heard: LocalSpeakers) -> tuple[Outcome, tuple[SetAside, ...]]:
         constraints, set_aside = self.decided.constraints(labels, heard)
         guests = with_enrolled(heard, constraints, [one for one in self.enrolled if one.model == model])
-        links = link_speakers(guests.local, prior, options=self.options, constraints=guests.constraints)
+        links = link_speakers(guests.local, prior_of(model), options=self.options, constraints=guests.constraints)
         known = np.full(int(links.speaker.max(initial=-1)) + 1, False)
         known[links.speaker[: len(heard)][links.speaker[: len(heard)] >= 0]] = True
         ids = assign_ids(

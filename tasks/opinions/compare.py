@@ -17,11 +17,11 @@ from storage.errors import ConfigError
 from storage.lake import Lake
 from storage.lake_records import LakeState
 from storage.recipes import Stage
+from storage.recording_rows import split_by_recording
 from tasks.opinions.pairs import SEE_LIST, find_recipe, pairs_to_compare, read_opinions
 from tasks.opinions.records import Comparison
 from tasks.opinions.turns import LabelledTurn, compare_turns
 from tasks.opinions.words import TimedWords, compare_words
-from tasks.publishing.parts import split_by_recording
 
 Row = dict[str, Any]
 

@@ -6,6 +6,8 @@ planned/<run>.jsonl     a line for each shard, and one for all that was listed
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from storage.addresses import public_url
@@ -50,18 +52,36 @@ def read_plan(lake: str, run_id: str) -> RunPlan:
         StorageError: it is not in the lake, or the lake cannot be read.
     """
     head = _head(lake, run_id)
-    if "lines" in head:
-        *shards, listed = read_lines(Lake(lake).store, _lines_key(run_id))
-        return RunPlan(
-            spec=from_plain(RunSpec, head["spec"]),
-            shards=tuple(map(_shard, shards)),
-            listed=tuple(ListedSource(obj=obj, hints=hints) for obj, hints in unpacked(listed)),
-            problems=from_plain(tuple[ListingProblem, ...], head["problems"]),
-            n_ignored=head["n_ignored"],
-            basis=head["basis"],
-            is_current=head["is_current"],
-        )
-    plan: RunPlan = from_plain(RunPlan, head)  # 0.4 wrote it all into one object
+    if "lines" not in head:
+        return _plan_of_0_4(head)
+    *shards, listed = read_lines(Lake(lake).store, _lines_key(run_id))
+    return _plan(head, shards, listed)
+
+
+def read_listing(lake: str, run_id: str) -> RunPlan:
+    """Return a run's plan without its shards, which nobody needs who comes after them; raises as ``read_plan``."""
+    head = _head(lake, run_id)
+    if "lines" not in head:
+        return replace(_plan_of_0_4(head), shards=())
+    bounds = head["lines"]
+    return _plan(head, (), read_line(Lake(lake).store, _lines_key(run_id), bounds, len(bounds) - 2))
+
+
+def _plan(head: Line, shards: Iterable[Line], listed: Line) -> RunPlan:
+    return RunPlan(
+        spec=from_plain(RunSpec, head["spec"]),
+        shards=tuple(map(_shard, shards)),
+        listed=tuple(ListedSource(obj=obj, hints=hints) for obj, hints in unpacked(listed)),
+        problems=from_plain(tuple[ListingProblem, ...], head["problems"]),
+        n_ignored=head["n_ignored"],
+        basis=head["basis"],
+        is_current=head["is_current"],
+    )
+
+
+def _plan_of_0_4(head: Line) -> RunPlan:
+    """Return a plan that was written as one object."""
+    plan: RunPlan = from_plain(RunPlan, head)
     return plan
 
 

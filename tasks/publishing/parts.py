@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.columns import shared_values
 from storage.lake import Lake
 from storage.lake_records import LakeState, Part
 from storage.publishing import inputs_digest, part_key
 from storage.recipes import Stage
+from storage.recording_rows import RecordingRows, split_by_recording
 from storage.schemas import FACTS, PARTS, SCHEMA_VERSION, WHOLES, table_of
 from storage.terms import index_terms
 from tasks.attribution.attribute_recording import RecordingTables, attribute_recording
@@ -36,23 +38,50 @@ _BATCH_MS = 50 * HOUR_MS
 for all of them; where recordings are long, this is one part."""
 
 
-def write_parts(lake: Lake, state: LakeState, plan: RunPlan, shown: Shown) -> tuple[list[Part], frozenset[str]]:
-    """Return all parts, and which of them were made anew."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartsWritten:
+    """What came of all parts."""
+
+    parts: tuple[Part, ...]
+    fresh: frozenset[str]
+    """part_ids of those that were made anew."""
+    languages: Mapping[str, str]
+    """What most of each recording's segments are in, by time; of recordings in these parts, if it is known."""
+
+
+def write_parts(lake: Lake, state: LakeState, plan: RunPlan, shown: Shown) -> PartsWritten:
+    """Return all parts; those whose inputs changed are made anew, with the facts of a few in memory at a time."""
     before = {part.part_id: part for part in state.publication.parts} if state.publication else {}
     members = shown.members()
     digests = {part_id: _part_digest(state, plan, shown, some) for part_id, some in members.items()}
     made = {part_id: part for part_id, part in before.items() if part.digest == digests.get(part_id)}
     stale = [part_id for part_id in members if part_id not in made]
-    for batch in batches([_audio_ms(shown, members[part_id]) for part_id in stale], _BATCH_MS):
+    languages: dict[str, str] = {}
+    for batch in batches([shown.audio_ms(members[part_id]) for part_id in stale], _BATCH_MS):
         part_ids = stale[batch]
-        facts = _facts_by_recording(lake, state, [one for part_id in part_ids for one in members[part_id]])
+        facts = _facts(lake, state, [one for part_id in part_ids for one in members[part_id]])
+        languages |= main_languages(facts["segments"].table)
         for part_id in part_ids:
             files = {table: part_key(table, part_id, digests[part_id]) for table in PARTS}
             tables = _part_tables(facts, plan, shown, members[part_id])
             for table, key in files.items():
                 lake.store.write_table(key, tables[table])
             made[part_id] = Part(part_id=part_id, digest=digests[part_id], files=files)
-    return [made[part_id] for part_id in members], frozenset(stale)
+        del facts  # before those of the next parts are read
+    return PartsWritten(parts=tuple(made[part_id] for part_id in members), fresh=frozenset(stale), languages=languages)
+
+
+def main_languages(segments: pa.Table) -> dict[str, str]:
+    """Return the language that most of each recording's segments are in, by time, where that is known of any."""
+    known = segments.filter(segments["language"].is_valid())
+    lasting = known.append_column("lasting_ms", pc.subtract(known["end_ms"], known["start_ms"]))
+    totals = lasting.group_by(["recording_id", "language"]).aggregate([("lasting_ms", "sum")])
+    most: dict[str, tuple[int, str]] = {}
+    columns = (shared_values(totals[name]) for name in ("recording_id", "lasting_ms_sum", "language"))
+    for recording_id, *found in zip(*columns, strict=True):
+        claim = (found[0], found[1])
+        most[recording_id] = max(claim, most.get(recording_id, claim))
+    return {recording_id: language for recording_id, (_, language) in most.items()}
 
 
 def batches(sizes: Sequence[int], most: int) -> Iterator[slice]:
@@ -71,18 +100,15 @@ def batches(sizes: Sequence[int], most: int) -> Iterator[slice]:
         yield slice(first, len(sizes))
 
 
-def _audio_ms(shown: Shown, members: Sequence[SelectedRecording]) -> int:
-    return sum(shown.recordings.get(one.recording_id, {}).get("duration_ms") or 0 for one in members)
-
-
 def _part_digest(state: LakeState, plan: RunPlan, shown: Shown, members: Sequence[SelectedRecording]) -> str:
     inputs: list[Any] = [
         rules.PUBLISH_RULES,
         SCHEMA_VERSION,
         [to_plain(option) for option in reduce_options(plan.spec)],
     ]
+    speakers_of = shown.speakers_of(members)
     for one in members:
-        speakers = shown.speakers_of(one.recording_id)
+        speakers = speakers_of[one.recording_id]
         owners = [state.done[one.recording_id, stage, recipe] for stage, recipe in sorted(one.recipes.items())]
         failures = shown.failures_of.get(one.recording_id, [])
         spans = [[row["stage"], row["start_ms"], row["end_ms"]] for row in failures]
@@ -93,11 +119,13 @@ def _part_digest(state: LakeState, plan: RunPlan, shown: Shown, members: Sequenc
 
 
 def _part_tables(
-    facts: Mapping[str, Mapping[str, pa.Table]], plan: RunPlan, shown: Shown, members: Sequence[SelectedRecording]
+    facts: Mapping[str, RecordingRows], plan: RunPlan, shown: Shown, members: Sequence[SelectedRecording]
 ) -> dict[str, pa.Table]:
     """Return the published tables of a part; rows are Python objects for one recording at a time."""
     pieces: dict[str, list[pa.Table]] = {table: [PARTS[table].empty_table()] for table in PARTS}
     nothing = {table: FACTS[table].empty_table() for table in _STAGE_OF_TABLE}
+    recording_ids, speakers_of = [one.recording_id for one in members], shown.speakers_of(members)
+    theirs = {table: split_by_recording(rows.of(recording_ids)) for table, rows in facts.items()}
     no_failures = WHOLES["failures"].empty_table()
     for one in members:
         identity = {
@@ -108,12 +136,11 @@ def _part_tables(
         }
         failed = shown.failures_of.get(one.recording_id)
         failures = table_of(failed, WHOLES["failures"]) if failed else no_failures
-        own = {table: facts[table].get(one.recording_id, nothing[table]) for table in _STAGE_OF_TABLE}
-        speakers = shown.speakers_of(one.recording_id)
+        own = {table: theirs[table].get(one.recording_id, nothing[table]) for table in _STAGE_OF_TABLE}
         found = attribute_recording(
             identity,
             RecordingTables(failures=failures, **own),
-            speakers,
+            speakers_of[one.recording_id],
             plan.spec.attribution,
             plan.spec.utterances,
         )
@@ -123,42 +150,8 @@ def _part_tables(
     return tables | {"terms": index_terms(tables["transcripts"])}
 
 
-def _facts_by_recording(
-    lake: Lake, state: LakeState, members: Sequence[SelectedRecording]
-) -> dict[str, Mapping[str, pa.Table]]:
-    """Return each fact table's rows of each recording."""
+def _facts(lake: Lake, state: LakeState, members: Sequence[SelectedRecording]) -> dict[str, RecordingRows]:
     return {
-        table: split_by_recording(lake.facts(table, state, [key for one in members for key in one.keys(stage)]))
+        table: RecordingRows(lake.facts(table, state, [key for one in members for key in one.keys(stage)]))
         for table, stage in _STAGE_OF_TABLE.items()
     }
-
-
-def split_by_recording(table: pa.Table) -> Mapping[str, pa.Table]:
-    """Return each recording's rows, in their order."""
-    if not len(table):
-        return {}
-    codes = table["recording_id"].combine_chunks().dictionary_encode()
-    order = pc.sort_indices(codes.indices)  # stable
-    counts = pc.value_counts(codes.indices.take(order))
-    recording_ids = codes.dictionary.take(counts.field("values")).to_pylist()
-    ends = np.cumsum(counts.field("counts").to_numpy())
-    starts = ends - counts.field("counts").to_numpy()
-    spans = zip(starts.tolist(), ends.tolist(), strict=True)
-    return _Slices(table.take(order), dict(zip(recording_ids, spans, strict=True)))
-
-
-class _Slices(Mapping[str, pa.Table]):
-    """Rows by recording, cut out when they are asked for: ten thousand tables would be larger than what is in them."""
-
-    def __init__(self, ordered: pa.Table, spans: Mapping[str, tuple[int, int]]) -> None:
-        self._ordered, self._spans = ordered, spans
-
-    def __getitem__(self, recording_id: str) -> pa.Table:
-        start, end = self._spans[recording_id]
-        return self._ordered.slice(start, end - start)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._spans)
-
-    def __len__(self) -> int:
-        return len(self._spans)

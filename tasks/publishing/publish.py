@@ -12,7 +12,7 @@ from storage.publishing import mirror_transcripts
 from storage.schemas import WHOLES
 from tasks.linking.lake import LinkReport
 from tasks.planning.plan import RunPlan, has_same_reduce
-from tasks.planning.plan_files import read_plan
+from tasks.planning.plan_files import read_listing
 from tasks.planning.spec import archive_key
 from tasks.publishing.parts import write_parts
 from tasks.publishing.select import select_recordings
@@ -42,7 +42,7 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         PublicationRaced: another run published since the link stage read the lake; link again.
         StorageError: the lake cannot be read or written.
     """
-    lake, plan = Lake(lake_url), read_plan(lake_url, run_id)
+    lake, plan = Lake(lake_url), read_listing(lake_url, run_id)
     linked = lake.store.read_table(link.wholes["commits"], WHOLES["commits"])
     state = lake.state(known=frozenset(linked["commit_id"].to_pylist()))
     number = state.publication.number if state.publication else 0
@@ -52,12 +52,12 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         )
     selected = select_recordings(lake, state, plan, _linked_choices(lake, link))
     shown = Shown(lake, state, plan, selected, link)
-    parts, written = write_parts(lake, state, plan, shown)
+    written = write_parts(lake, state, plan, shown)
     publication = Publication(
         number=number + 1,
         run_id=run_id,
         at=plan.spec.started_at,
-        parts=tuple(parts),
+        parts=written.parts,
         wholes={**link.wholes, **write_wholes(lake, state, plan, shown, written)},
         bases={**_bases_that_hold(state, plan), archive_key(plan.spec): plan.basis},
     )
@@ -68,8 +68,8 @@ def publish_lake(lake_url: str, run_id: str, link: LinkReport) -> PublishReport:
         number=publication.number,
         n_recordings=len(selected),
         n_failed=shown.n_failed_sources(state, plan),
-        n_parts=len(parts),
-        n_parts_written=len(written),
+        n_parts=len(written.parts),
+        n_parts_written=len(written.fresh),
     )
 
 

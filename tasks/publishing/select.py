@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from storage.choices import RecipeChoice
+from storage.columns import shared_values, table_of_columns
 from storage.lake import Lake
 from storage.lake_records import FactKey, LakeState, Sighting
 from storage.recipes import STAGES, Stage
 from storage.records import SourceHints, SpeakerBounds
+from storage.schemas import WHOLES
 from tasks.planning.plan import RunPlan
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import archive_key
@@ -50,6 +54,7 @@ def select_recordings(
     hints_of = _hints_of_plan(state, plan)
     names = _names(lake, state, plan, published)
     selected = []
+    same: dict[tuple[tuple[Stage, str], ...], Mapping[Stage, str]] = {}
     for recording_id, (archive, source) in sorted(names.items()):
         before = published.get(recording_id)
         hints = hints_of.get(recording_id, before.hints if before else SourceHints())
@@ -57,36 +62,35 @@ def select_recordings(
         chosen = _done(recording_id, wanted, state)
         if before is not None and (recording_id not in hints_of or len(chosen) < len(before.recipes)):
             chosen = dict(before.recipes)
+        shown = with_choices(recording_id, chosen, state, choices, recipes)
         selected.append(
             SelectedRecording(
                 recording_id=recording_id,
                 archive=archive,
                 source=source,
                 hints=hints,
-                recipes=with_choices(recording_id, chosen, state, choices, recipes),
+                recipes=same.setdefault(tuple(shown.items()), shown),
                 wanted=wanted if recording_id in hints_of else None,
             )
         )
     return selected
 
 
-def hint_rows(selected: Sequence[SelectedRecording]) -> list[dict[str, Any]]:
+def hint_table(selected: Sequence[SelectedRecording]) -> pa.Table:
     """Return the names and hints by which recordings are shown, for whoever publishes next without their plan."""
-    return [
-        {
-            "recording_id": one.recording_id,
-            "archive": one.archive,
-            "source": one.source,
-            "language": one.hints.language,
-            "min_speakers": one.hints.speakers.min_speakers,
-            "max_speakers": one.hints.speakers.max_speakers,
-            "channel_mode": one.hints.channel_mode,
-            "collection": one.hints.collection,
-            "title": one.hints.title,
-            "recorded_at": one.hints.recorded_at,
-        }
-        for one in selected
-    ]
+    of_column: Mapping[str, Iterable[Any]] = {
+        "recording_id": (one.recording_id for one in selected),
+        "archive": (one.archive for one in selected),
+        "source": (one.source for one in selected),
+        "language": (one.hints.language for one in selected),
+        "min_speakers": (one.hints.speakers.min_speakers for one in selected),
+        "max_speakers": (one.hints.speakers.max_speakers for one in selected),
+        "channel_mode": (one.hints.channel_mode for one in selected),
+        "collection": (one.hints.collection for one in selected),
+        "title": (one.hints.title for one in selected),
+        "recorded_at": (one.hints.recorded_at for one in selected),
+    }
+    return table_of_columns(of_column, WHOLES["hints"])
 
 
 def _hints_of_plan(state: LakeState, plan: RunPlan) -> dict[str, SourceHints]:
@@ -142,23 +146,36 @@ def _last_run_of_archives(lake: Lake, state: LakeState) -> dict[str, Any]:
 
 def _published(lake: Lake, state: LakeState) -> dict[str, SelectedRecording]:
     recipes: dict[str, dict[Stage, str]] = {}
-    for row in lake.whole(state.publication, "selected").to_pylist():
-        recipes.setdefault(row["recording_id"], {})[row["stage"]] = row["recipe"]
+    rows = lake.whole(state.publication, "selected").select(["recording_id", "stage", "recipe"])
+    for recording_id, stage, recipe in zip(*map(shared_values, rows.columns), strict=True):
+        recipes.setdefault(recording_id, {})[stage] = recipe
+    same_hints: dict[SourceHints, SourceHints] = {}
+    same_recipes: dict[tuple[tuple[Stage, str], ...], Mapping[Stage, str]] = {}
     return {
-        row["recording_id"]: SelectedRecording(
-            recording_id=row["recording_id"],
-            archive=row["archive"],
-            source=row["source"],
-            hints=SourceHints(
-                language=row["language"],
-                speakers=SpeakerBounds(min_speakers=row["min_speakers"], max_speakers=row["max_speakers"]),
-                channel_mode=row["channel_mode"],
-                collection=row["collection"],
-                title=row["title"],
-                recorded_at=row["recorded_at"],
-            ),
-            recipes=recipes.get(row["recording_id"], {}),
+        recording_id: SelectedRecording(
+            recording_id=recording_id,
+            archive=archive,
+            source=source,
+            hints=same_hints.setdefault(hints, hints),
+            recipes=same_recipes.setdefault(tuple(some.items()), some),
             wanted=None,
         )
-        for row in lake.whole(state.publication, "hints").to_pylist()
+        for recording_id, archive, source, hints in _published_hints(lake, state)
+        for some in [recipes.pop(recording_id, {})]
     }
+
+
+def _published_hints(lake: Lake, state: LakeState) -> Iterator[tuple[str, str, str, SourceHints]]:
+    rows = lake.whole(state.publication, "hints")
+    for recording_id, archive, source, language, least, most, mode, collection, title, recorded_at in zip(
+        *map(shared_values, rows.columns), strict=True
+    ):
+        hints = SourceHints(
+            language=language,
+            speakers=SpeakerBounds(min_speakers=least, max_speakers=most),
+            channel_mode=mode,
+            collection=collection,
+            title=title,
+            recorded_at=recorded_at,
+        )
+        yield recording_id, archive, source, hints

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
+
+from storage.columns import shared_values
 from storage.lake import Lake
 from storage.lake_records import LakeState
+from storage.recording_rows import RecordingRows
 from storage.schemas import WHOLES
 from tasks.attribution.attribute_recording import LabelKey, RecordingSpeakers
 from tasks.linking.lake import LinkReport
@@ -28,15 +32,17 @@ class Shown:
         """Read what was linked, what failed, and where each recording belongs."""
         self.run_id = plan.spec.run_id
         self.selected = {one.recording_id: one for one in selected}
-        self.speakers = _speakers_by_recording(lake, link)
+        self._labels, self._links = _linked(lake, link)
         self.failures = standing_failures(lake, state, plan, self.selected)
         self.failures_of: dict[str, list[Row]] = defaultdict(list)
         for row in self.failures:
             if row["recording_id"]:
                 self.failures_of[row["recording_id"]].append(row)
         keys = [key for one in selected for key in one.keys("probe")]
-        recordings = lake.facts("recordings", state, keys).to_pylist()
-        self.recordings: dict[str, Row] = {row["recording_id"]: row for row in recordings}
+        self.recordings = RecordingRows(lake.facts("recordings", state, keys)).table
+        """What probing found, sorted by recording."""
+        names, durations = (shared_values(self.recordings[name]) for name in ("recording_id", "duration_ms"))
+        self._duration_ms = dict(zip(names, durations, strict=True))
         self.part_of = self._assign_parts(lake, state)
 
     def members(self) -> dict[str, list[SelectedRecording]]:
@@ -46,9 +52,22 @@ class Shown:
             members[self.part_of[recording_id]].append(one)
         return dict(sorted(members.items()))
 
-    def speakers_of(self, recording_id: str) -> RecordingSpeakers:
-        """Return who the labels of a recording are."""
-        return self.speakers.get(recording_id, RecordingSpeakers(of_label={}, speaker_id={}))
+    def audio_ms(self, recordings: Iterable[SelectedRecording]) -> int:
+        """Return how long recordings are together, as far as that is known."""
+        return sum(self._duration_ms.get(one.recording_id) or 0 for one in recordings)
+
+    def speakers_of(self, recordings: Sequence[SelectedRecording]) -> dict[str, RecordingSpeakers]:
+        """Return who the labels of recordings are, by recording_id."""
+        names = [one.recording_id for one in recordings]
+        found = {name: (dict[LabelKey, str](), dict[str, str | None]()) for name in names}
+        for name, channel, chunk_index, label, local in _rows(self._labels.of(names)):
+            found[name][0][channel, chunk_index, label] = local
+        for name, local, speaker_id in _rows(self._links.of(names)):
+            found[name][1][local] = speaker_id
+        return {
+            name: RecordingSpeakers(of_label=of_label, speaker_id=speaker_id)
+            for name, (of_label, speaker_id) in found.items()
+        }
 
     def n_failed_sources(self, state: LakeState, plan: RunPlan) -> int:
         """Return how many of the sources that the run met stand as failed, under whatever name that was."""
@@ -58,20 +77,17 @@ class Shown:
         return sum(recording_id in failed or key in nameless for key, recording_id in seen.items())
 
     def _assign_parts(self, lake: Lake, state: LakeState) -> dict[str, str]:
-        known = lake.whole(state.publication, "selected").select(["recording_id", "part_id"]).to_pydict()
-        part_of = dict(zip(known["recording_id"], known["part_id"], strict=True))
-        durations = {recording_id: row["duration_ms"] or 0 for recording_id, row in self.recordings.items()}
+        known = lake.whole(state.publication, "selected")
+        part_of = dict(zip(*(shared_values(known[name]) for name in ("recording_id", "part_id")), strict=True))
+        durations = {recording_id: lasting or 0 for recording_id, lasting in self._duration_ms.items()}
         return assign_parts(part_of, self.selected.keys() - part_of.keys(), durations)
 
 
-def _speakers_by_recording(lake: Lake, link: LinkReport) -> dict[str, RecordingSpeakers]:
-    labels: dict[str, dict[LabelKey, str]] = defaultdict(dict)
-    for row in lake.store.read_table(link.wholes["local_speakers"], WHOLES["local_speakers"]).to_pylist():
-        labels[row["recording_id"]][row["channel"], row["chunk_index"], row["label"]] = row["local_speaker"]
-    ids: dict[str, dict[str, str | None]] = defaultdict(dict)
-    for row in lake.store.read_table(link.wholes["links"], WHOLES["links"]).to_pylist():
-        ids[row["recording_id"]][row["local_speaker"]] = row["speaker_id"]
-    return {
-        recording_id: RecordingSpeakers(of_label=of_label, speaker_id=ids[recording_id])
-        for recording_id, of_label in labels.items()
-    }
+def _linked(lake: Lake, link: LinkReport) -> tuple[RecordingRows, RecordingRows]:
+    """Return local speakers by label, and speakers by local speaker."""
+    labels, links = (lake.store.read_table(link.wholes[name], WHOLES[name]) for name in ("local_speakers", "links"))
+    return RecordingRows(labels), RecordingRows(links.select(["recording_id", "local_speaker", "speaker_id"]))
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)

@@ -2,95 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from itertools import repeat
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.columns import shared_values, table_of_columns
 from storage.lake import Lake
 from storage.lake_records import LakeState
-from storage.publishing import index_tables, write_whole
+from storage.publishing import commit_table, done_table, write_whole
 from storage.recipe_cards import read_cards
+from storage.schemas import WHOLES, table_of
 from tasks.planning.plan import RunPlan
 from tasks.planning.spec import archive_key
-from tasks.publishing.select import hint_rows
+from tasks.publishing.parts import PartsWritten
+from tasks.publishing.select import hint_table
 from tasks.publishing.shown import Shown
 
-Row = dict[str, Any]
 
-
-def write_wholes(lake: Lake, state: LakeState, plan: RunPlan, shown: Shown, written: frozenset[str]) -> dict[str, str]:
-    """Write the tables and return their keys; ``written`` names the parts that were made anew."""
-    selected = [
-        {
-            "recording_id": one.recording_id,
-            "stage": stage,
-            "recipe": recipe,
-            "part_id": shown.part_of[one.recording_id],
-        }
-        for one in shown.selected.values()
-        for stage, recipe in sorted(one.recipes.items())
-    ]
-    tables: dict[str, Iterable[Row]] = {
-        "recordings": _recording_rows(shown, _languages(lake, state, shown, written)),
-        "hints": hint_rows(list(shown.selected.values())),
-        "selected": selected,
-        "cards": [asdict(card) for _, card in sorted(read_cards(lake).items())],
-        "failures": shown.failures,
-        "sources": _source_rows(lake, state, plan),
-        **index_tables(state),
+def write_wholes(lake: Lake, state: LakeState, plan: RunPlan, shown: Shown, written: PartsWritten) -> dict[str, str]:
+    """Write the tables and return their keys, one after the other; none is ever in memory as rows."""
+    made: dict[str, Callable[[], pa.Table]] = {
+        "recordings": lambda: _recordings(shown, _languages(lake, state, shown, written)),
+        "hints": lambda: hint_table(list(shown.selected.values())),
+        "selected": lambda: _selected(shown),
+        "cards": lambda: table_of([asdict(card) for _, card in sorted(read_cards(lake).items())], WHOLES["cards"]),
+        "failures": lambda: table_of(shown.failures, WHOLES["failures"]),
+        "sources": lambda: _sources(lake, state, plan),
+        "done": lambda: done_table(state),
+        "commits": lambda: commit_table(state),
     }
-    return {table: write_whole(lake, table, list(rows)) for table, rows in tables.items()}
+    return {table: write_whole(lake, table, make()) for table, make in made.items()}
 
 
-def _recording_rows(shown: Shown, languages: Mapping[str, str | None]) -> Iterator[Row]:
-    for one in shown.selected.values():
-        fact = shown.recordings.get(one.recording_id)
-        if fact is None:
-            continue
-        yield fact | {
-            "archive": one.archive,
-            "source": one.source,
-            "collection": one.hints.collection,
-            "language": languages.get(one.recording_id) or one.hints.language,
-            "title": one.hints.title or fact["title"],
-            "recorded_at": one.hints.recorded_at or fact["recorded_at"],
-        }
+def _selected(shown: Shown) -> pa.Table:
+    """Return the recipes by which recordings are shown, and their parts."""
+    stages = [(one, stage) for one in shown.selected.values() for stage in sorted(one.recipes)]
+    of_column: Mapping[str, Iterable[Any]] = {
+        "recording_id": (one.recording_id for one, _ in stages),
+        "stage": (stage for _, stage in stages),
+        "recipe": (one.recipes[stage] for one, stage in stages),
+        "part_id": (shown.part_of[one.recording_id] for one, _ in stages),
+    }
+    return table_of_columns(of_column, WHOLES["selected"])
 
 
-def _languages(lake: Lake, state: LakeState, shown: Shown, written: frozenset[str]) -> dict[str, str | None]:
-    """Return the language that most of each recording's segments are in, by time; of parts that stay, as published."""
-    published = lake.whole(state.publication, "recordings").select(["recording_id", "language"]).to_pydict()
-    before = dict(zip(published["recording_id"], published["language"], strict=True))
-    fresh = [one for one in shown.selected.values() if shown.part_of[one.recording_id] in written]
-    segments = lake.facts("segments", state, [key for one in fresh for key in one.keys("transcribe")])
-    known = segments.filter(segments["language"].is_valid())
-    lasting = known.append_column("lasting_ms", pc.subtract(known["end_ms"], known["start_ms"]))
-    totals = lasting.group_by(["recording_id", "language"]).aggregate([("lasting_ms", "sum")])
-    most: dict[str, tuple[int, str]] = {}
-    for row in totals.to_pylist():
-        claim = (row["lasting_ms_sum"], row["language"])
-        most[row["recording_id"]] = max(claim, most.get(row["recording_id"], claim))
-    kept = before.keys() - {one.recording_id for one in fresh}
-    found = {recording_id: language for recording_id, (_, language) in most.items()}
-    return {recording_id: before[recording_id] for recording_id in kept} | found
+def _recordings(shown: Shown, languages: Mapping[str, str | None]) -> pa.Table:
+    """Return what is known of recordings; what the manifest says goes before what their headers say."""
+    facts = shown.recordings
+    recordings = [shown.selected[recording_id] for recording_id in facts["recording_id"].to_pylist()]
+    said: Mapping[str, Iterable[Any]] = {
+        "archive": (one.archive for one in recordings),
+        "source": (one.source for one in recordings),
+        "collection": (one.hints.collection for one in recordings),
+        "language": (languages.get(one.recording_id) or one.hints.language for one in recordings),
+        "title": (one.hints.title or None for one in recordings),
+        "recorded_at": (one.hints.recorded_at or None for one in recordings),
+    }
+    columns = {name: pa.array(list(values), pa.string()) for name, values in said.items()}
+    columns |= {name: pc.coalesce(columns[name], facts[name]) for name in ("title", "recorded_at")}
+    columns = dict(zip(facts.column_names, facts.columns, strict=True)) | columns
+    return pa.Table.from_arrays([columns[name] for name in WHOLES["recordings"].names], schema=WHOLES["recordings"])
 
 
-def _source_rows(lake: Lake, state: LakeState, plan: RunPlan) -> Iterator[Row]:
-    before = {(row["archive"], row["source"]): row for row in lake.whole(state.publication, "sources").to_pylist()}
-    archive = archive_key(plan.spec)
-    listed = {(archive, source.obj.source) for source in plan.listed}
-    for key, sighting in sorted(state.sightings.items()):
-        known = before.get(key)
-        last_seen = plan.spec.started_at if key in listed else sighting.at
-        yield {
-            "archive": sighting.archive,
-            "source": sighting.source,
-            "size_bytes": sighting.size_bytes,
-            "mark": sighting.mark,
-            "recording_id": sighting.recording_id,
-            "first_seen": known["first_seen"] if known else sighting.at,
-            "last_seen": max(last_seen, sighting.at, known["last_seen"] if known else sighting.at),
-            "run_id": plan.spec.run_id,
-        }
+def _languages(lake: Lake, state: LakeState, shown: Shown, written: PartsWritten) -> Mapping[str, str | None]:
+    """Return the language of each recording, as it was found or, of parts that stay, published."""
+    published = lake.whole(state.publication, "recordings")
+    before = zip(*(shared_values(published[name]) for name in ("recording_id", "language")), strict=True)
+    kept = {name: language for name, language in before if shown.part_of.get(name) not in written.fresh}
+    return {**kept, **written.languages}
+
+
+def _sources(lake: Lake, state: LakeState, plan: RunPlan) -> pa.Table:
+    """Return every name under which something was found, and when."""
+    before = lake.whole(state.publication, "sources")
+    names = ("archive", "source", "first_seen", "last_seen")
+    known = {
+        (archive, source): (first, last)
+        for archive, source, first, last in zip(*(shared_values(before[name]) for name in names), strict=True)
+    }
+    ours, started_at = archive_key(plan.spec), plan.spec.started_at
+    listed = {(ours, source.obj.source) for source in plan.listed}
+    sightings = [(key, state.sightings[key]) for key in sorted(state.sightings)]
+    of_column: Mapping[str, Iterable[Any]] = {
+        "archive": (one.archive for _, one in sightings),
+        "source": (one.source for _, one in sightings),
+        "size_bytes": (one.size_bytes for _, one in sightings),
+        "mark": (one.mark for _, one in sightings),
+        "recording_id": (one.recording_id for _, one in sightings),
+        "first_seen": (known[key][0] if key in known else one.at for key, one in sightings),
+        "last_seen": (
+            max(one.at, started_at if key in listed else one.at, known[key][1] if key in known else one.at)
+            for key, one in sightings
+        ),
+        "run_id": repeat(plan.spec.run_id, len(sightings)),
+    }
+    return table_of_columns(of_column, WHOLES["sources"])

@@ -1,5 +1,7 @@
 """What must not grow with the archive: what a worker reads for a shard, what a run over finished recordings does."""
 
+from dataclasses import replace
+
 import pytest
 
 import tasks.publishing.parts as parts_module
@@ -8,7 +10,7 @@ from storage.lake import Lake
 from storage.store import Store
 from tasks.linking.lake import link_lake
 from tasks.planning.plan import plan_run
-from tasks.planning.plan_files import read_plan, read_shard, write_plan
+from tasks.planning.plan_files import read_listing, read_plan, read_shard, write_plan
 from tasks.planning.spec import to_plain
 from tasks.publishing.parts import batches
 from tasks.publishing.publish import publish_lake
@@ -52,12 +54,14 @@ def commit_all(plan):
 def test_a_plan_is_read_as_it_was_written(written):
     assert len(written.shards) > 2
     assert read_plan(written.spec.lake, written.spec.run_id) == written
+    assert read_listing(written.spec.lake, written.spec.run_id) == replace(written, shards=())
 
 
 def test_plans_of_earlier_versions_are_read(written):
     key = f"plans/{written.spec.run_id}.json"
     Lake(written.spec.lake).store.put_json(key, to_plain(written))
     assert read_plan(written.spec.lake, written.spec.run_id) == written
+    assert read_listing(written.spec.lake, written.spec.run_id) == replace(written, shards=())
 
 
 def test_of_a_plan_a_worker_reads_its_shard_alone(written, reads):

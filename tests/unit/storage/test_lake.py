@@ -4,7 +4,7 @@ import pytest
 
 from storage.lake import Lake, new_run_id
 from storage.lake_records import Part, Publication, Sighting
-from storage.publishing import index_tables, is_mirrored, mirror_transcripts, write_whole
+from storage.publishing import commit_table, done_table, is_mirrored, mirror_transcripts, write_whole
 from storage.runs import RunRecord
 from storage.schemas import PARTS, table_of
 
@@ -48,7 +48,11 @@ def words(lake, *recording_ids):
 
 def publish(lake, number=1, parts=(), **wholes):
     state = lake.state()
-    tables = {**{name: write_whole(lake, name, rows) for name, rows in index_tables(state).items()}, **wholes}
+    tables = {
+        "done": write_whole(lake, "done", done_table(state)),
+        "commits": write_whole(lake, "commits", commit_table(state)),
+        **wholes,
+    }
     publication = Publication(number=number, run_id="run", at=AT, parts=tuple(parts), wholes=tables, bases={})
     return publication, lake.publish(publication)
 
