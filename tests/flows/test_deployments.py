@@ -84,7 +84,6 @@ class Run:
     def state(self):
         return self.api.get(f"flow_runs/{self.id}").json()["state"]["name"]
 
-
     def resume(self):
         self.api.post(f"flow_runs/{self.id}/resume", json={}).raise_for_status()
 

@@ -1,14 +1,13 @@
-"""Without a server that stays nobody is waited for, and a server that goes away takes no work with it."""
+"""A server that goes away takes no work with it."""
 
 import time
 from contextlib import contextmanager
-from types import SimpleNamespace
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from flows import slots, temporary_server
+from flows import slots
 from tests.prefect_servers import free_port
 
 
@@ -19,19 +18,6 @@ def dead_server():
 
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
         yield
-
-
-def test_nobody_is_waited_for_on_a_server_that_ends_with_the_run(monkeypatch):
-    """Its database keeps slots that a killed run has taken, and no service of a temporary server gives them back."""
-    from prefect.settings import get_current_settings
-
-    server = SimpleNamespace(api_url="http://127.0.0.1:1/api", wait=lambda _: None, stop=lambda: None)
-    monkeypatch.setattr(temporary_server, "TemporaryServer", lambda: server)
-    with temporary_server.some_server():
-        assert get_current_settings().api.url == server.api_url
-        assert not slots.has_server()
-        with slots.lake_slot("lake") as has_waited:
-            assert not has_waited
 
 
 def test_a_server_that_is_gone_pauses_nothing(dead_server, our_logs):
