@@ -53,7 +53,6 @@ def test_every_entrypoint_is_a_flow():
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("deployments")
 def test_one_command_deploys_all_with_forms_that_refuse_what_cannot_be(site, api):
     found = deployed(api, site)
     assert {*found} == {"nightly", "link", "publish", "evaluate", "maintain", "cpu", "gpu"}
@@ -100,7 +99,6 @@ def n_commits(lake):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("deployments")
 def test_paused_and_suspended_it_stops_between_shards_resumed_it_goes_on_and_cancelled_it_leaves_nothing_behind(
     site, api, with_server, tmp_path
 ):

@@ -53,7 +53,6 @@ def has_an_engine(worker):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("pool")
 def test_three_workers_share_an_archive_and_one_is_killed(site, with_server, tmp_path):
     archive, lake, alone = write_archive(tmp_path / "archive", n_recordings=9), tmp_path / "lake", tmp_path / "alone"
     deploying = threading.Thread(target=site.deploy, args=("cpu",))

@@ -71,6 +71,23 @@ def test_a_second_run_over_a_lake_waits_says_so_and_then_has_nothing_to_do(with_
     assert seen == ["Pending", "Running", "Waiting for the lake", "Running", "Completed"]
 
 
+def test_a_run_that_a_person_paused_while_it_waited_is_not_said_to_run(with_server, monkeypatch):
+    from prefect.client.orchestration import get_client
+    from prefect.states import Paused, Running
+
+    with get_client(sync_client=True) as client:
+        run_id = running("a lake")
+        monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", str(run_id))
+        slots._rename_state("Running", "Waiting for the lake")
+        assert client.read_flow_run(run_id).state.name == "Waiting for the lake"
+        client.set_flow_run_state(run_id, Paused(), force=True)
+        slots._rename_state("Waiting for the lake", "Running")
+        assert client.read_flow_run(run_id).state.is_paused()
+        client.set_flow_run_state(run_id, Running(name="Waiting for the lake"), force=True)
+        slots._rename_state("Waiting for the lake", "Running")
+        assert client.read_flow_run(run_id).state.name == "Running"
+
+
 def test_one_shard_at_a_time_on_a_gpu_and_another_beside_it_on_the_next(with_server, quick, monkeypatch):
     monkeypatch.setattr(slots, "gpu_name", lambda number: ("GPU-a", "GPU-b")[number % 2])
     order, is_taken = [], threading.Event()
@@ -178,7 +195,7 @@ def test_of_two_who_wait_for_a_slot_that_nobody_has_one_waits_for_the_other(with
         with slots.gpu_slot(0):
             signers.append(flow_run.id)
             most.append(len(signers))
-            time.sleep(3)  # the other looks for signs of life meanwhile
+            time.sleep(2)  # the other looks for signs of life meanwhile
             signers.remove(flow_run.id)
         return 0
 
