@@ -157,7 +157,7 @@ def test_two_runs_at_once_end_as_one(archive, undisturbed, start, tmp_path):
 
 def test_interrupted_it_says_how_to_continue(start, tmp_path):
     lake = tmp_path / "lake"
-    process = start(lake, "--local", VOXLAKE_TRANSCRIBER__OPTIONS='{"delay_ms": 2000}')
+    process = start(lake, "--local", VOXLAKE_TRANSCRIBER__OPTIONS='{"delay_ms": 6000}')
     wait_for(process, lambda: commits(lake), "commits")
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
