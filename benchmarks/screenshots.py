@@ -15,17 +15,8 @@ from typing import Any
 from uuid import UUID
 
 from benchmarks.sounds import SAMPLES
-from tests.prefect_servers import (
-    ROOT,
-    artifact_path,
-    deploy_all,
-    find_browser,
-    open_browser,
-    prefect_server,
-    process_worker,
-    start_run,
-    wait_for_run,
-)
+from tests.browsers import artifact_path, find_browser, open_browser
+from tests.prefect_servers import ROOT, Site, prefect_server
 
 _SMALL_SHARDS = {"VOXLAKE_SHARD_MINUTES": "2", "VOXLAKE_COMMIT_MINUTES": "1", "VOXLAKE_BATCH_MINUTES": "1"}
 _DEPLOYMENT = "transcribe_archive/nightly"
@@ -73,15 +64,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         shutil.copytree(SAMPLES, home / "samples")
-        with prefect_server(home / "server", ui=True) as url:
-            deploy_all(url, home)
-            with process_worker(url, home, **_SMALL_SHARDS), open_browser(program, url) as page:
+        with prefect_server(home / "server", ui=True) as url, Site(url, home, **_SMALL_SHARDS) as site:
+            site.deploy()
+            site.start_worker("voxlake")
+            with open_browser(program, url) as page:
                 pictures = Pictures(page, url, folder)
                 wanted = {"archive": "samples", "lake": "lake", "profile": "embedded", "workers": 2}
-                run = start_run(url, _DEPLOYMENT, wanted)
+                run = site.start_run(_DEPLOYMENT, wanted)
                 wait_for_progress(url, "samples-progress", _HALFWAY)
                 pictures.take_progress()
-                wait_for_run(url, run.id, timeout_s=1800)
+                site.wait_for_run(run.id, timeout_s=1800)
                 pictures.take_finished(run.id, run.deployment_id)
 
 

@@ -2,22 +2,21 @@
 
 The limits are made when they are first needed, and are seen and changed in the UI under *Concurrency*. Slots are
 leased: a holder that dies gives its slot back within a minute or so. They save work and memory, and nothing depends on
-them for being right: where a slot stays taken although nobody works (a server that was restarted forgets who had it),
-it is not waited for. Without a server that stays there is nobody to wait for, and nothing is asked.
+them for being right. A server that was restarted forgets who had a slot, not that somebody did; where no holder gives a
+sign of life, whoever waits gives it back. Without a server that stays there is nobody to wait for: nothing is asked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
 
+from flows.holders import is_anybody_alive, look, signing
 from flows.temporary_server import is_temporary
 from storage.addresses import absolute_url, public_url
 from tasks.engines.devices import gpu_name
-from tasks.reading.standing import is_worked_on
 from tasks.reading.summary import archive_name, artifact_key
 
 log = logging.getLogger(__name__)
@@ -26,8 +25,6 @@ _LEASE_S = 60
 """The shortest that Prefect grants; renewed all the time."""
 _ASK_AGAIN_S = 3 * _LEASE_S
 _WAITING = "Waiting for the lake"
-_FLOWS = ("transcribe_archive", "link_speakers", "publish_lake", "maintain_lake")
-"""Whoever works on a lake is a run of one of these."""
 
 
 def has_server() -> bool:
@@ -53,9 +50,9 @@ def lake_slot(lake: str) -> Iterator[bool]:
         has_waited = not _taken_at_once(slot, lake_limit(lake))
         if has_waited:
             log.info("another run works on lake %s; waiting for it (%s)", archive_name(lake), lake_limit(lake))
-            _show_running(_WAITING)
-            _wait(slot, lake_limit(lake), lambda: _somebody_works_on(lake))
-            _show_running("Running")
+            _rename_state("Running", _WAITING)
+            _wait(slot, lake_limit(lake))
+            _rename_state(_WAITING, "Running")
         yield has_waited
 
 
@@ -69,7 +66,7 @@ def gpu_slot(worker_number: int) -> Iterator[None]:
     with _slot() as slot:
         if not _taken_at_once(slot, f"voxlake-gpu-{name}"):
             log.info("the GPU is busy with another shard; waiting for it (voxlake-gpu-%s)", name)
-            _wait(slot, f"voxlake-gpu-{name}", _somebody_works)
+            _wait(slot, f"voxlake-gpu-{name}")
         yield
 
 
@@ -96,52 +93,32 @@ def _taken_at_once(slot: ExitStack, name: str) -> bool:
         slot.enter_context(concurrency(name, max_retries=0, lease_duration=_LEASE_S))
     except ConcurrencySlotAcquisitionError:
         return False
+    slot.enter_context(signing(name))
     return True
 
 
-def _wait(slot: ExitStack, name: str, may_be_held: Callable[[], bool]) -> None:
-    """Take the slot when it is free, or go on without it when nobody can have it."""
+def _wait(slot: ExitStack, name: str) -> None:
+    """Take the slot when it is free; give it back for whoever had it and shows no sign of life any more."""
     from prefect.concurrency.sync import concurrency
 
+    signs = look(name)
     while True:
         with suppress(TimeoutError):
             slot.enter_context(concurrency(name, timeout_seconds=_ASK_AGAIN_S, lease_duration=_LEASE_S))
+            slot.enter_context(signing(name))
             return
-        if not may_be_held():
-            log.warning("%s is not free although nobody works there; going on", name)
-            return
+        before, signs = signs, look(name)
+        if not is_anybody_alive(before, signs):
+            log.warning("%s is not free although nobody works there; giving its slot back", name)
+            _give_back(name)
 
 
-def _somebody_works_on(lake: str) -> bool:
-    """Return whether another flow run that works on the lake is under way.
-
-    Of the main job the lake knows that better: a run that was killed stays *Running* in Prefect for ever.
-    """
-    others = [one for one in _others(_FLOWS) if lake_limit(str(one["lake"])) == lake_limit(lake)]
-    return any("archive" not in one for one in others) or (bool(others) and is_worked_on(lake))
-
-
-def _somebody_works() -> bool:
-    """Return whether another flow run that may hold a GPU is under way."""
-    return any(True for _ in _others((*_FLOWS, "take_shards")))
-
-
-def _others(flows: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the parameters of the runs of some flows that are under way, but for this one."""
+def _give_back(name: str) -> None:
+    """Have the server count one slot less: it has lost the lease with which its holder, or its end, would."""
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas import filters
-    from prefect.client.schemas.objects import StateType
-    from prefect.runtime import flow_run
 
-    running = filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=[StateType.RUNNING]))
     with get_client(sync_client=True) as client:
-        found = client.read_flow_runs(
-            flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=list(flows))),
-            flow_run_filter=filters.FlowRunFilter(state=running),
-        )
-    for run in found:
-        if str(run.id) != flow_run.id and run.state_name != _WAITING:
-            yield run.parameters
+        client.release_concurrency_slots([name], slots=1, occupancy_seconds=_ASK_AGAIN_S)
 
 
 def _ensure(name: str) -> None:
@@ -158,12 +135,17 @@ def _ensure(name: str) -> None:
                 client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=1))
 
 
-def _show_running(name: str) -> None:
-    """Name the state of this flow run in the UI."""
+def _rename_state(before: str, after: str) -> None:
+    """Name the state of this flow run in the UI, unless a person has given it another meanwhile."""
+    from uuid import UUID
+
     from prefect.client.orchestration import get_client
     from prefect.runtime import flow_run
     from prefect.states import Running
 
-    if flow_run.id:
-        with get_client(sync_client=True) as client:
-            client.set_flow_run_state(flow_run.id, Running(name=name), force=True)
+    if not flow_run.id:
+        return
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(flow_run.id)).state
+        if state is not None and state.name == before:
+            client.set_flow_run_state(UUID(flow_run.id), Running(name=after), force=True)

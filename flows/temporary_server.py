@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 
@@ -39,6 +40,8 @@ _ASK_EVERY_S = 0.1
 def some_server() -> Iterator[None]:
     """Have flows report to the server that is configured, or start one where Prefect would.
 
+    It ends with this process, and serves the blocks that come later as well.
+
     Raises:
         ConfigError: the server did not start.
     """
@@ -48,8 +51,7 @@ def some_server() -> Iterator[None]:
     if determine_server_type() is not ServerType.EPHEMERAL:
         yield
         return
-    server = TemporaryServer()
-    atexit.register(server.stop)  # before Prefect registers its own, which then send the last logs and events first
+    server = _started()
     import flows.archive  # noqa: F401 - its libraries load while the server starts
 
     server.wait(get_current_settings().server.ephemeral.startup_timeout_seconds)
@@ -60,6 +62,14 @@ def some_server() -> Iterator[None]:
             yield
     finally:
         _TEMPORARY.reset(token)
+
+
+@cache
+def _started() -> TemporaryServer:
+    """Return the server of this process, to be stopped at its end."""
+    server = TemporaryServer()
+    atexit.register(server.stop)  # before Prefect registers its own, which then send the last logs and events first
+    return server
 
 
 def is_temporary() -> bool:

@@ -55,6 +55,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group(shared[0]))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_power_cut():
+    """Wait for no disk: what the tests write in this process, tens of thousands of files, need not outlive them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
+        yield
+
+
 @pytest.fixture
 def our_logs(caplog):
     """Our own log records, also after Prefect has taken our loggers and other libraries have silenced every handler."""

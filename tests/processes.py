@@ -1,5 +1,8 @@
 """Which processes run, for tests of what is left when some of them are killed."""
 
+import contextlib
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -22,6 +25,31 @@ def marked_with(variable, value):
     """Return the IDs of running processes that were started with a variable of that value, or by one that was."""
     entry = f"{variable}={value}".encode()
     return sorted(int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _has(folder, entry))
+
+
+def family(pid):
+    """Return a process and all that come from it, the oldest first."""
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += map(int, task.read_text().split())
+    return found
+
+
+def kill_family(pid):
+    """Kill a process and all that come from it, at once and without a word."""
+    for one in family(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+
+
+def wait_until(is_so, what, patience_s=500):
+    """Wait for something that other processes do."""
+    deadline = time.monotonic() + patience_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"no {what}"
+        time.sleep(0.2)
 
 
 def wait_until_gone(*pids):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Literal
 
 from storage.errors import EngineUnavailable, UnknownEngine
@@ -50,8 +51,10 @@ def missing_library(name: str, cause: ImportError) -> EngineUnavailable:
     return EngineUnavailable(f"engine {name!r}", f"cannot be imported here ({cause})", remedy)
 
 
-def _points(kind: EngineKind) -> list[EntryPoint]:
-    return list(entry_points(group=f"voxlake.{kind}s"))
+@cache
+def _points(kind: EngineKind) -> EntryPoints:
+    """Return the entry points of a kind; finding them reads a file of every installed package."""
+    return entry_points(group=f"voxlake.{kind}s")
 
 
 def _load(kind: EngineKind, point: EntryPoint) -> type[Engine]:

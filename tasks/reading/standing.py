@@ -23,16 +23,6 @@ _FAILURE_COLUMNS = ("source", "stage", "error", "message", "is_transient")
 Row = dict[str, Any]
 
 
-def is_worked_on(lake_url: str) -> bool:
-    """Return whether some run of the lake is under way, by the records that runs renew while they go.
-
-    Raises:
-        StorageError: the lake cannot be read.
-    """
-    now = datetime.now(UTC)
-    return any(run_status(one, now) == "running" for one in Lake(lake_url).runs())
-
-
 def lake_status(lake_url: str) -> dict[str, Any]:
     """Return counts, the failures that stand and the latest runs, ready to be shown.
 

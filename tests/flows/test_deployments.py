@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -11,19 +12,20 @@ from flows.local import run_local
 from storage.lake import Lake
 from tests.archives import committed_facts, fake_spec, published_rows, write_archive
 from tests.flow_runs import state_names
-from tests.flows.pools import ROOT, Site, family, wait_until
+from tests.prefect_servers import ROOT, Site
+from tests.processes import family, wait_until
 
 _FLOWS = {"transcribe_archive", "link_speakers", "publish_lake", "evaluate_lake", "maintain_lake", "take_shards"}
-_SLOW = {"VOXLAKE_TRANSCRIBER__OPTIONS": '{"delay_ms": 1500}', "VOXLAKE_WORKERS": "1"}
+_SLOW = {"VOXLAKE_TRANSCRIBER__OPTIONS": '{"delay_ms": 2000}', "VOXLAKE_WORKERS": "1"}
 
 
 @pytest.fixture(scope="module")
 def site(server, tmp_path_factory):
     """Everything deployed, once."""
-    opened = Site(server, tmp_path_factory.mktemp("site"), "deployed")
-    opened.deploy()
-    yield opened
-    opened.close()
+    fake = {"VOXLAKE_PROFILE": "fake", "VOXLAKE_SHARD_MINUTES": "0.2"}
+    with Site(server, tmp_path_factory.mktemp("site"), suffix="-deployed", **fake) as opened:
+        opened.deploy()
+        yield opened
 
 
 @pytest.fixture
@@ -51,7 +53,6 @@ def test_every_entrypoint_is_a_flow():
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("deployments")
 def test_one_command_deploys_all_with_forms_that_refuse_what_cannot_be(site, api):
     found = deployed(api, site)
     assert {*found} == {"nightly", "link", "publish", "evaluate", "maintain", "cpu", "gpu"}
@@ -82,28 +83,46 @@ class Run:
     def state(self):
         return self.api.get(f"flow_runs/{self.id}").json()["state"]["name"]
 
+    def resume(self):
+        self.api.post(f"flow_runs/{self.id}/resume", json={}).raise_for_status()
+
+
+def rests(lake):
+    """Return whether for some seconds no shard was finished."""
+    before = n_commits(lake)
+    time.sleep(3)
+    return n_commits(lake) == before
+
 
 def n_commits(lake):
     return len([name for name in Lake(str(lake)).store.list("commits") if name.endswith(".json")])
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("deployments")
-def test_suspended_it_stops_between_shards_resumed_it_goes_on_and_cancelled_it_leaves_nothing_behind(
+def test_paused_and_suspended_it_stops_between_shards_resumed_it_goes_on_and_cancelled_it_leaves_nothing_behind(
     site, api, with_server, tmp_path
 ):
-    archive, lake, alone = write_archive(tmp_path / "archive", n_recordings=8), tmp_path / "lake", tmp_path / "alone"
+    archive, lake, alone = write_archive(tmp_path / "archive", n_recordings=10), tmp_path / "lake", tmp_path / "alone"
     worker = site.start_worker("voxlake", **_SLOW)
     run = Run(api, deployed(api, site)["nightly"], archive=archive, lake=lake)
 
     wait_until(lambda: n_commits(lake) >= 1, "commit")
+    run.set_state(type="PAUSED", name="Paused")
+    wait_until(lambda: any("paused: no more" in log.read_text() for log in site.logs()), "pause")
+    wait_until(lambda: rests(lake), "rest")
+    paused_at = n_commits(lake)
+    assert run.state() == "Paused"
+    assert len(family(worker.pid)) > 1  # the process waits
+
+    run.resume()
+    wait_until(lambda: n_commits(lake) > paused_at, "commit after the pause")
     run.set_state(type="PAUSED", name="Suspended", state_details={"pause_reschedule": True})
     wait_until(lambda: len(family(worker.pid)) == 1, "end of the process")
     suspended_at = n_commits(lake)
     assert run.state() == "Suspended"
-    assert 0 < suspended_at < 9
+    assert paused_at < suspended_at < 11
 
-    run.api.post(f"flow_runs/{run.id}/resume", json={}).raise_for_status()
+    run.resume()
     wait_until(lambda: n_commits(lake) > suspended_at, "commit after it was resumed")
     run.set_state(type="CANCELLING", name="Cancelling")
     wait_until(lambda: run.state() == "Cancelled", "cancelled run")

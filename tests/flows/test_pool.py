@@ -10,17 +10,18 @@ import pytest
 from flows.local import run_local
 from tests.archives import committed_facts, fake_spec, published_rows, write_archive
 from tests.flow_runs import task_runs
-from tests.flows.pools import Site, family, kill_family, wait_until
+from tests.prefect_servers import Site
+from tests.processes import family, kill_family, wait_until
 
+FAKE = {"VOXLAKE_PROFILE": "fake", "VOXLAKE_SHARD_MINUTES": "0.2"}
 _RUN = "from flows.cli import main; main()"
 _SLOW = {"VOXLAKE_TRANSCRIBER__OPTIONS": '{"delay_ms": 2500}', "VOXLAKE_CLAIM_SECONDS": "4"}
 
 
 @pytest.fixture
 def site(server, tmp_path):
-    opened = Site(server, tmp_path, "spread")
-    yield opened
-    opened.close()
+    with Site(server, tmp_path, suffix="-spread", **FAKE) as opened:
+        yield opened
 
 
 def held(lake):
@@ -52,7 +53,6 @@ def has_an_engine(worker):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("pool")
 def test_three_workers_share_an_archive_and_one_is_killed(site, with_server, tmp_path):
     archive, lake, alone = write_archive(tmp_path / "archive", n_recordings=9), tmp_path / "lake", tmp_path / "alone"
     deploying = threading.Thread(target=site.deploy, args=("cpu",))

@@ -12,6 +12,7 @@ from storage.errors import ShardsLost, StorageError
 from storage.lake import Lake
 from tests.archives import committed_facts, fake_spec, n_commits, published_rows, write_archive
 from tests.flow_runs import artifacts, task_runs
+from tests.processes import marked_with, needs_proc, wait_until_gone
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +69,32 @@ def test_nothing_to_do_is_no_task_run(archive, local_lake, transcribe):
     assert n_commits(local_lake) == before
 
 
-def test_same_rows_with_the_temporary_server(archive, local_lake, tmp_path):
-    code = "import sys; from flows.archive import transcribe_archive; transcribe_archive(*sys.argv[1:])"
+_TWICE = """
+import sys
+from flows.archive import transcribe_archive
+from flows.temporary_server import some_server
+for _ in range(2):
+    with some_server():
+        print(transcribe_archive(*sys.argv[1:]).is_current)
+"""
+
+
+@needs_proc
+def test_called_from_python_twice_with_a_temporary_server(archive, local_lake, tmp_path):
     lake, home = tmp_path / "lake", tmp_path / "home"
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    subprocess.run(
-        [sys.executable, "-c", code, str(archive), str(lake)],
-        env={**environment, "PREFECT_HOME": str(home)},
-        check=True,
-        timeout=300,
-        capture_output=True,
+    process = subprocess.Popen(
+        [sys.executable, "-c", _TWICE, str(archive), str(lake)],
+        env={**environment, "PREFECT_HOME": str(home), "VOXLAKE_TEST_RUN": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+    told, errors = process.communicate(timeout=300)
+    assert told.split() == ["False", "True"], errors
+    assert "runs/flow-run" not in errors  # no link to pages that are not there
     assert published_rows(lake) == published_rows(local_lake)
+    wait_until_gone(*marked_with("VOXLAKE_TEST_RUN", str(home)))
 
 
 def test_a_lost_shard_fails_the_run_and_no_other_shard(archive, local_lake, tmp_path, transcribe, monkeypatch):

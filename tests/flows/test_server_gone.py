@@ -1,18 +1,13 @@
-"""Without a server that stays nobody is waited for, and a server that goes away takes no work with it."""
+"""A server that goes away takes no work with it."""
 
 import time
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from flows import slots, temporary_server
-from storage.lake import Lake
-from storage.runs import RunRecord
+from flows import slots
 from tests.prefect_servers import free_port
 
 
@@ -25,19 +20,6 @@ def dead_server():
         yield
 
 
-def test_nobody_is_waited_for_on_a_server_that_ends_with_the_run(monkeypatch):
-    """Its database keeps slots that a killed run has taken, and no service of a temporary server gives them back."""
-    from prefect.settings import get_current_settings
-
-    server = SimpleNamespace(api_url="http://127.0.0.1:1/api", wait=lambda _: None, stop=lambda: None)
-    monkeypatch.setattr(temporary_server, "TemporaryServer", lambda: server)
-    with temporary_server.some_server():
-        assert get_current_settings().api.url == server.api_url
-        assert not slots.has_server()
-        with slots.lake_slot("lake") as has_waited:
-            assert not has_waited
-
-
 def test_a_server_that_is_gone_pauses_nothing(dead_server, our_logs):
     from flows.pausing import Wish
 
@@ -46,20 +28,6 @@ def test_a_server_that_is_gone_pauses_nothing(dead_server, our_logs):
     assert not wish.is_paused()
     assert "the Prefect server is gone" in our_logs.text
     assert wish._next_look_s > time.monotonic() + 60  # asking takes long, and shards wait for it
-
-
-def test_a_killed_run_that_prefect_takes_for_running_is_not_waited_for(tmp_path, monkeypatch):
-    lake, now = Lake(str(tmp_path)), datetime.now(UTC)
-    others = [{"archive": "archive", "lake": str(tmp_path)}]
-    monkeypatch.setattr(slots, "_others", lambda flows: iter(others))
-    killed = RunRecord(run_id="1", started_at=now - timedelta(hours=1), profile="fake", settings={}, versions={})
-    lake.write_run(killed)
-    assert not slots._somebody_works_on(str(tmp_path))
-    lake.write_run(replace(killed, run_id="2", renewed_at=now))
-    assert slots._somebody_works_on(str(tmp_path))
-    assert not slots._somebody_works_on(str(tmp_path / "other"))
-    others[:] = [{"lake": str(tmp_path / "other")}]  # flows that keep no record are taken at Prefect's word
-    assert slots._somebody_works_on(str(tmp_path / "other"))
 
 
 def test_a_slot_that_cannot_be_given_back_costs_no_work(dead_server, monkeypatch, our_logs):

@@ -5,11 +5,13 @@ import sys
 
 import pytest
 
+from flows import slots
 from flows.temporary_server import TemporaryServer, is_temporary, some_server
 from storage.errors import ConfigError
 from tests.processes import is_running, needs_proc, wait_until_gone
 
 _START = """
+from flows import slots
 from flows.temporary_server import TemporaryServer
 server = TemporaryServer()
 print(server.process.pid, flush=True)
@@ -52,12 +54,34 @@ class _NoServer:
         pass
 
 
-def test_no_link_is_told_to_pages_that_it_does_not_have(monkeypatch):
+@pytest.fixture
+def no_server(monkeypatch):
+    """Have none started."""
+    monkeypatch.setattr("flows.temporary_server._started", _NoServer)
+
+
+def test_no_link_is_told_to_pages_that_it_does_not_have(no_server):
     from prefect.settings import get_current_settings
 
-    monkeypatch.setattr("flows.temporary_server.TemporaryServer", _NoServer)
     with some_server():
         assert is_temporary()
         assert get_current_settings().api.url == _NoServer.api_url
         assert not get_current_settings().ui_url
     assert not is_temporary()
+
+
+def test_nobody_is_waited_for_on_a_server_that_ends_with_the_run(no_server):
+    """Its database keeps slots that a killed run has taken, and no service of a temporary server gives them back."""
+    with some_server():
+        assert not slots.has_server()
+        with slots.lake_slot("lake") as has_waited:
+            assert not has_waited
+
+
+def test_nor_on_the_one_that_prefect_starts_beside_a_flow_that_is_called_without():
+    from prefect.client.base import ServerType, determine_server_type
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        assert determine_server_type() is ServerType.EPHEMERAL
+        assert not slots.has_server()

@@ -7,15 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from tests.archives import write_archive
-from tests.prefect_servers import (
-    deploy_all,
-    find_browser,
-    open_browser,
-    prefect_server,
-    process_worker,
-    start_run,
-    wait_for_run,
-)
+from tests.browsers import find_browser, open_browser
+from tests.prefect_servers import Site, prefect_server
 
 _PATIENCE_MS = 30_000
 
@@ -39,18 +32,18 @@ def ran(browser_program, tmp_path_factory):
     write_archive(home / "archive", n_recordings=4)
     # one thread and fake engines; shards so small that there are several
     fake = {"VOXLAKE_PROFILE": "fake", "VOXLAKE_SHARD_MINUTES": "0.4"}
-    with prefect_server(home / "server", ui=True) as url:
-        deploy_all(url, home)
-        with process_worker(url, home, **fake):
+    with prefect_server(home / "server", ui=True) as url, Site(url, home, **fake) as site:
+        site.deploy()
+        site.start_worker("voxlake")
 
-            def run(deployment, **parameters):
-                return wait_for_run(url, start_run(url, deployment, parameters).id)
+        def run(deployment, **parameters):
+            return site.wait_for_run(site.start_run(deployment, parameters).id)
 
-            nightly = run("transcribe_archive/nightly", profile="fake", workers=1)
-            link = run("link_speakers/link")
-            publish = run("publish_lake/publish")
-            write_references(home)
-            evaluate = run("evaluate_lake/evaluate")
+        nightly = run("transcribe_archive/nightly", profile="fake", workers=1)
+        link = run("link_speakers/link")
+        publish = run("publish_lake/publish")
+        write_references(home)
+        evaluate = run("evaluate_lake/evaluate")
         yield SimpleNamespace(url=url, home=home, nightly=nightly, link=link, publish=publish, evaluate=evaluate)
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.prefect_servers import artifact_path
+from tests.browsers import artifact_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
 

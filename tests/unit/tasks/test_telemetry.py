@@ -37,9 +37,9 @@ SLOW = (
     "lightning.pytorch",
     "pyannote.audio",
     "faster_whisper",
+    "nemo.collections.asr.models",
 )
 """What comes with the engines; NeMo's own ``nv_one_logger`` sends where somebody has configured an exporter."""
-ALONE = ("nemo.collections.asr.models",)
 
 
 def watched(*modules):
@@ -73,11 +73,6 @@ def test_importing_the_libraries_of_the_engines_calls_nobody():
     called, environment = watched(*SLOW)
     assert called == []
     assert environment["PYANNOTE_METRICS_ENABLED"] == "0"
-
-
-@pytest.mark.slow
-def test_importing_nemo_calls_nobody():
-    assert watched(*ALONE)[0] == []
 
 
 def test_the_libraries_say_themselves_that_they_are_told():

@@ -21,7 +21,7 @@ def plug_in(monkeypatch):
 
     def register(value):
         point = EntryPoint(name="theirs", value=value, group="voxlake.detectors")
-        monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+        monkeypatch.setattr(registry, "_points", lambda kind: [point] if kind == "detector" else [])
 
     return register
 
