@@ -221,8 +221,8 @@ def _catalog(
     lake: Lake, publication: Publication | None, runs: Sequence[RunRecord], packs: Sequence[Pack]
 ) -> duckdb.DuckDBPyConnection:
     connection = connect(lake)
-    connection.execute("SET parquet_metadata_cache = true")
-    connection.execute(f"SET dynamic_or_filter_threshold = {_MOST_SOUGHT}")
+    connection.execute("SET GLOBAL parquet_metadata_cache = true")
+    connection.execute(f"SET GLOBAL dynamic_or_filter_threshold = {_MOST_SOUGHT}")
     connection.execute("CREATE SCHEMA published")
     create_sources(connection, lake, publication, packs)
     names = lake.names()

@@ -17,7 +17,7 @@ PART_NUMBER = f"('0x' || {PART_ID})::BIGINT"
 def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection in memory that reads the lake's files and shows instants in UTC."""
     connection = duckdb.connect(":memory:")
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # on its cursors, too
     connection.execute("SET enable_progress_bar = false")  # in a notebook it would stand among the output
     if not lake.store.is_local:
         lake.store.learn_names("published")  # DuckDB asks a dozen times what each file is, at every query

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from http import HTTPStatus
 
 import httpx
 import pytest
@@ -78,13 +79,24 @@ class Run:
         self.id = api.post(f"deployments/{deployment['id']}/create_flow_run", json=asked).json()["id"]
 
     def set_state(self, **state):
-        self.api.post(f"flow_runs/{self.id}/set_state", json={"state": state}).raise_for_status()
+        self._post("set_state", state=state)
 
     def state(self):
         return self.api.get(f"flow_runs/{self.id}").json()["state"]["name"]
 
     def resume(self):
-        self.api.post(f"flow_runs/{self.id}/resume", json={}).raise_for_status()
+        self._post("resume")
+
+    def _post(self, what, **body):
+        """Ask as Prefect's clients do, who ask again where the server's database is busy."""
+        answers = []
+
+        def is_answered():
+            answers.append(self.api.post(f"flow_runs/{self.id}/{what}", json=body))
+            return answers[-1].status_code != HTTPStatus.SERVICE_UNAVAILABLE
+
+        wait_until(is_answered, f"answer to {what}")
+        answers[-1].raise_for_status()
 
 
 def rests(lake):

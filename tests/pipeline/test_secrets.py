@@ -22,7 +22,7 @@ def test_addresses_with_secrets_are_refused(tmp_path, place, url):
 
 
 def test_the_plan_does_not_keep_the_secret_of_a_manifest(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.planning.plan.read_manifest", lambda url: {})
+    monkeypatch.setattr("tasks.planning.plan.read_manifest", lambda *_: {})
     archive, lake = write_archive(tmp_path / "archive"), tmp_path / "lake"
     plan = plan_run(fake_spec(archive, lake, manifest="https://host.example/hints.csv?signature=hunter2"))
     write_plan(plan)

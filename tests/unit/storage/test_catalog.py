@@ -8,6 +8,7 @@ from storage.errors import ConfigError
 from storage.lake import Lake
 from storage.lake_records import Part, Publication
 from storage.schemas import PARTS, table_of
+from tests.text_lakes import publish_texts
 
 FOLDERS = ("lake", "a b", "l*", "l?", "[l]", "l[1]", "l]x", "it's", "größe", "text=9", "recipe=7", "100%20")
 
@@ -57,3 +58,14 @@ def test_columns_that_came_later_are_null_until_the_lake_is_published_again(tmp_
     pq.write_table(pq.ParquetFile(path).read().drop_columns(["other_speaker"]), path)
     with open_catalog(str(tmp_path)) as catalog:
         assert catalog.execute("SELECT text, other_speaker, source FROM words").fetchall() == [("old", None, "a.wav")]
+
+
+def test_cursors_are_as_quick_as_their_connection_and_show_the_same_instants(tmp_path):
+    publish_texts(tmp_path, 1, {"p": {"R": [("spk_1", "coal")]}})
+    asked = "SELECT " + ", ".join(
+        f"current_setting('{name}')" for name in ("TimeZone", "parquet_metadata_cache", "dynamic_or_filter_threshold")
+    )
+    with open_catalog(str(tmp_path)) as catalog:
+        settings = catalog.execute(asked).fetchone()
+        assert settings[:2] == ("UTC", True)
+        assert catalog.cursor().execute(asked).fetchone() == settings
