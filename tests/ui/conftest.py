@@ -25,7 +25,7 @@ def browser_program():
     return program
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ran(browser_program, tmp_path_factory):
     """Return the server's address and the runs of the four deployments, as the pool ran them."""
     home = tmp_path_factory.mktemp("ui")
@@ -55,9 +55,13 @@ def write_references(home):
     shutil.move(home / "exported", home / "references")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ui(browser_program, ran):
-    """Return what opens a page of the UI and returns it when a text is there."""
+    """Return what opens a page of the UI and returns it when a text is there.
+
+    It ends with its module: while the driver is open its event loop counts as running in this thread, and a flow
+    called by a later test of the same process would take itself for called from a coroutine.
+    """
     from playwright.sync_api import expect
 
     expect.set_options(timeout=_PATIENCE_MS)
