@@ -3,7 +3,8 @@
 A flow run that was killed stays *Running* in Prefect, and a server that was restarted counts slots that it cannot
 tell the holders of any more. So neither is believed. Whoever has a slot writes each minute what time it is into a label
 of its flow run that is named as the limit; whoever waits for the slot looks whether any such label changes. Who waits
-writes none, so two who wait are not taken for holders by each other, and no clocks are compared.
+writes none, so two who wait are not taken for holders by each other, and no clocks are compared. Who is about to give a
+slot back writes one and looks once more: of several who wait only one does, and not what another has just taken.
 """
 
 from __future__ import annotations
@@ -23,6 +24,19 @@ Signs = Mapping[str, object]
 def is_anybody_alive(before: Signs, now: Signs) -> bool:
     """Return whether somebody has given a sign between two looks."""
     return any(before.get(run) != sign for run, sign in now.items())
+
+
+def is_first_to_notice(limit: str, before: Signs) -> bool:
+    """Return whether nobody else has given a sign since a look, after giving one of one's own.
+
+    Of two who call this at the same moment each may see the other: then neither is first.
+    """
+    from prefect.runtime import flow_run
+
+    if flow_run.id:
+        _sign(flow_run.id, limit)
+    others = {run: sign for run, sign in look(limit).items() if run != flow_run.id}
+    return not is_anybody_alive(before, others)
 
 
 @contextmanager

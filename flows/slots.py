@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from flows.holders import is_anybody_alive, look, signing
+from flows.holders import is_anybody_alive, is_first_to_notice, look, signing
 from flows.temporary_server import is_temporary
 from storage.addresses import absolute_url, public_url
 from tasks.engines.devices import gpu_name
@@ -108,7 +108,7 @@ def _wait(slot: ExitStack, name: str) -> None:
             slot.enter_context(signing(name))
             return
         before, signs = signs, look(name)
-        if not is_anybody_alive(before, signs):
+        if not is_anybody_alive(before, signs) and is_first_to_notice(name, signs):
             log.warning("%s is not free although nobody works there; giving its slot back", name)
             _give_back(name)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prefect import flow
 
 from flows import holders, slots
-from flows.holders import is_anybody_alive, look, signing
+from flows.holders import is_anybody_alive, is_first_to_notice, look, signing
 from flows.local import run_local
 from tests.archives import fake_spec, published_rows, write_archive
 from tests.flow_runs import state_names
@@ -185,17 +185,39 @@ def test_whoever_holds_a_slot_whose_lease_the_server_has_lost_is_waited_for(with
     waiting.join()
 
 
-def test_of_two_who_wait_for_a_slot_that_nobody_has_one_waits_for_the_other(with_server, signers, limit):
+def test_of_two_who_notice_that_nobody_has_a_slot_one_gives_it_back(with_server):
+    first = []
+
+    @flow(name="notices", persist_result=False)
+    def notice(before):
+        first.append(is_first_to_notice("a slot", before))
+        return 0
+
+    @flow(name="notices first", persist_result=False)
+    def notice_first():
+        before = look("a slot")
+        notice(before)
+        first.append(is_first_to_notice("a slot", before))
+        first.append(is_first_to_notice("a slot", look("a slot")))
+        notice(before)
+        return 0
+
+    notice_first()
+    assert first == [True, True, True, False]
+
+
+def test_of_two_who_wait_for_a_slot_that_nobody_has_one_waits_for_the_other(with_server, signers, limit, monkeypatch):
     from prefect.runtime import flow_run
 
     most = []
+    monkeypatch.setattr(slots, "_ASK_AGAIN_S", 3.0)
 
     @flow(name="shares", persist_result=False)
     def share():
         with slots.gpu_slot(0):
             signers.append(flow_run.id)
             most.append(len(signers))
-            time.sleep(2)  # the other looks for signs of life meanwhile
+            time.sleep(5)  # the other looks for signs of life meanwhile
             signers.remove(flow_run.id)
         return 0
 

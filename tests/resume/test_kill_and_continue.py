@@ -16,7 +16,9 @@ from storage.lake import Lake
 from tests.archives import committed_facts, fake_spec, published_rows, write_archive
 from tests.processes import marked_with, wait_until_gone
 
-_LOCAL = "from flows.cli import main; main()"
+_LOCAL = (  # what a shell starts in the background ignores interrupts, and so would what the tests start from there
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from flows.cli import main; main()"
+)
 _PATIENCE_S = 240
 _MARK = "VOXLAKE_TEST_RUN"
 
