@@ -15,8 +15,8 @@ from storage.parquet_sql import quoted, rows_of
 from storage.schemas import PARTS, WHOLES
 from storage.terms import TERM_MACROS
 
-_NO_POSTINGS = """SELECT '' AS term, 0::BIGINT AS part, 0 AS row, 0::BIGINT AS file, 0 AS place, 0 AS n, 0 AS n_words
-                  WHERE false"""
+_NO_POSTINGS = """SELECT '' AS term, 0::BIGINT AS part, 0 AS row, 0::BIGINT AS file, 0 AS place, 0 AS n, 0 AS n_words,
+                         0::UBIGINT AS followers WHERE false"""
 _NOTHING_PLACED = "SELECT *, 0::BIGINT AS place, 0::BIGINT AS file FROM published.transcripts WHERE false"
 
 

@@ -97,10 +97,10 @@ class PackTables:
     def _rows(self, table: str) -> str:
         """Return a query of the parts' rows of a table; of all but the index with their part_id."""
         if table == "terms":
-            return (
-                "SELECT term, part, row, place, n, p.n_words "
-                f"FROM ({postings_sql(self._lake, self._parts)}) p JOIN published.places USING (part, row)"
-            )
+            numbered = f"SELECT {PART_NUMBER} AS part, file_row_number::INTEGER AS row, text"
+            texts = f"{numbered} FROM {_texts(self._lake, self._parts)}"
+            placed = terms_sql(f"SELECT * FROM ({texts}) JOIN published.places USING (part, row)")
+            return f"SELECT term, part, row, place, n, n_words, followers FROM ({placed})"
         keys = [part.files[table] for part in self._parts]
         return f"SELECT * EXCLUDE (filename), {PART_ID} AS part_id FROM {rows_of(self._lake, keys, 'filename = true')}"
 
@@ -113,21 +113,22 @@ class PackTables:
 
 
 def postings_sql(lake: Lake, parts: Sequence[Part]) -> str:
-    """Return a query of part (a number), term, row, n and n_words; parts without an index are indexed as read.
+    """Return a query of part (a number), term, row, n, n_words and, where they are known, followers.
 
-    ``file`` is the place of the part among them, those with an index first.
+    Parts without an index are indexed as read. ``file`` is the place of the part among them, those with an index first.
     """
     indexed = [part.files["terms"] for part in parts if "terms" in part.files]
     others = [part for part in parts if "terms" not in part.files]
     queries = []
     if indexed:
         rows = rows_of(lake, indexed, "filename = true")
-        queries.append(f"SELECT {PART_NUMBER} AS part, term, row, n, n_words, file_index::BIGINT AS file FROM {rows}")
+        columns = f"{PART_NUMBER} AS part, term, row, n, n_words, NULL::UBIGINT AS followers"
+        queries.append(f"SELECT {columns}, file_index::BIGINT AS file FROM {rows}")
     if others:
         file = f"file_index::BIGINT + {len(indexed)} AS file"
         rows = f"""SELECT {PART_NUMBER} AS part, file_row_number::INTEGER AS row, text, n_words, {file}
                    FROM {_texts(lake, others)}"""
-        queries.append(f"SELECT part, term, row, n, n_words, file FROM ({terms_sql(rows)})")
+        queries.append(f"SELECT part, term, row, n, n_words, followers, file FROM ({terms_sql(rows)})")
     return f"SELECT * FROM ({' UNION ALL '.join(queries)})"
 
 

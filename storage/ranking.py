@@ -37,6 +37,8 @@ class Postings:
     """How often the word is there."""
     n_words: Ints
     """How many words the utterance has."""
+    may_fit: NDArray[np.bool_]
+    """False where what is to come after the word does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,9 @@ class Ranked:
 
 
 def rank(wanted: Sequence[Postings], excluded: Sequence[Postings], totals: Totals, at_most: int | None) -> Ranked:
-    """Return the utterances that hold every wanted word and none that is excluded; nothing if none is wanted.
+    """Return the utterances that hold every wanted word, may fit, and hold none that is excluded.
+
+    Where no word is wanted there are none.
 
     Args:
         wanted: Of each word.
@@ -67,10 +71,10 @@ def rank(wanted: Sequence[Postings], excluded: Sequence[Postings], totals: Total
     if not all(len(word.number) for word in wanted) or not wanted:
         return Ranked(number=np.empty(0, np.int64), score=np.empty(0))
     rarest, *others = sorted(wanted, key=lambda word: len(word.number))
-    score, is_left = _scores(rarest, totals, slice(None)), np.ones(len(rarest.number), bool)
+    score, is_left = _scores(rarest, totals, slice(None)), rarest.may_fit.copy()
     for other in others:
         here, there = _common(rarest, other)
-        is_left &= np.bincount(here, minlength=len(score)) > 0
+        is_left &= np.isin(np.arange(len(score)), here[other.may_fit[there]])
         score[here] += _scores(other, totals, there)
     for other in excluded:
         is_left[_common(rarest, other)[0]] = False

@@ -28,7 +28,8 @@ _FILE = 1 << 32
 _TEXTS_AT_FIRST = 1_000
 """Utterances whose texts are looked at for phrases before more are; so many are fetched each by itself."""
 _NUMBER = f"file * {_FILE} + place"
-_POSTINGS = f"SELECT {_NUMBER} AS number, part, row, n, n_words FROM published.postings"
+_POSTINGS = f"SELECT {_NUMBER} AS number, part, row, n, n_words, %s AS may_fit FROM published.postings"
+_ANY, _FOLLOWED = "true", "(followers IS NULL OR followers & published.bit_of(?) != 0)"
 
 
 def create_search(connection: duckdb.DuckDBPyConnection, columns: str, names: str) -> None:
@@ -128,14 +129,19 @@ def _postings(cursor: duckdb.DuckDBPyConnection, word: Word) -> Postings:
     if word.is_prefix:
         found = cursor.execute(
             f"""SELECT number, any_value(part) AS part, any_value(row) AS row, sum(n)::INTEGER AS n,
-                       any_value(n_words) AS n_words
-                FROM ({_POSTINGS} WHERE term >= ? AND term < ?) GROUP BY number""",
+                       any_value(n_words) AS n_words, true AS may_fit
+                FROM ({_POSTINGS % _ANY} WHERE term >= ? AND term < ?) GROUP BY number""",
             [word.term, word.term + _LAST_CHARACTER],
         )
+    elif word.followed_by is None:
+        found = cursor.execute(f"{_POSTINGS % _ANY} WHERE term = ?", [word.term])
     else:
-        found = cursor.execute(f"{_POSTINGS} WHERE term = ?", [word.term])
+        found = cursor.execute(f"{_POSTINGS % _FOLLOWED} WHERE term = ?", [word.followed_by, word.term])
     columns = found.to_arrow_table()
-    return Postings(**{name: columns[name].to_numpy().astype(np.int64, copy=False) for name in columns.column_names})
+    may_fit = columns["may_fit"].to_numpy()
+    counts = columns.drop_columns("may_fit")
+    arrays = {name: counts[name].to_numpy().astype(np.int64, copy=False) for name in counts.column_names}
+    return Postings(**arrays, may_fit=may_fit)
 
 
 def _with_phrases(

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 Cut = Callable[[Sequence[str]], Sequence[Sequence[tuple[str, bool]]]]
 """Cuts texts into terms as the index does, and says of each whether it is of a script that writes no spaces."""
@@ -31,6 +32,8 @@ class Word:
     is_excluded: bool
     is_prefix: bool
     """Whether every term that begins so is meant."""
+    followed_by: str | None
+    """The term that comes next in a phrase that is wanted; None where none does, or only its beginning is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +66,19 @@ def parse_query(query: str, cut: Cut) -> SearchQuery:
         terms, is_prefix = _terms_of(item, cut_item)
         is_excluded, is_phrase = item.startswith("-"), len(terms) > 1
         if not (is_excluded and is_phrase):  # each word of an excluded phrase may well be there
-            last = len(terms) - 1
-            words += (
-                Word(term=term, is_excluded=is_excluded, is_prefix=is_prefix and place == last)
-                for place, term in enumerate(terms)
-            )
+            words += _words(terms, is_excluded=is_excluded, is_prefix=is_prefix)
         if is_phrase:
             end = "" if is_prefix else " "
             phrases.append(Phrase(text=f" {' '.join(terms)}{end}", is_excluded=is_excluded))
     return SearchQuery(words=tuple(words), phrases=tuple(phrases))
+
+
+def _words(terms: Sequence[str], *, is_excluded: bool, is_prefix: bool) -> Iterator[Word]:
+    """Yield the words of an item; ``is_prefix`` is of the last."""
+    last = len(terms) - 1
+    whole = terms[:-1] if is_prefix else terms
+    for place, (term, following) in enumerate(zip_longest(terms, whole[1:])):
+        yield Word(term=term, is_excluded=is_excluded, is_prefix=is_prefix and place == last, followed_by=following)
 
 
 def _terms_of(item: str, cut_item: Sequence[tuple[str, bool]]) -> tuple[list[str], bool]:

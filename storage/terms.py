@@ -1,4 +1,4 @@
-"""Words as search knows them, and the index of a part: which words its utterances hold, and how often.
+"""Words as search knows them, and the index of texts: which words they hold, how often, and what follows them.
 
 A term is a run of letters, marks and digits, in lower case. Accents are taken off where they are often left out when
 people type (Latin, Greek, Cyrillic, Hebrew, Arabic); in other scripts marks are letters. Apostrophes and hyphens
@@ -38,16 +38,24 @@ TERM_MACROS = (
                                '[\p{{L}}\p{{M}}\p{{N}}]+|[^\p{{L}}\p{{M}}\p{{N}}\x1F]+'),
             lambda piece: {{'piece': piece, 'terms': published.terms_of(piece),
                            'is_spaceless': published.is_spaceless(piece)}})""",
+    "CREATE MACRO published.bit_of(term) AS 1::UBIGINT << (md5_number_lower(term) % 64)",
 )
 """Create, in a connection with that schema, ``published.terms_of(text)``, the list of a text's terms in their order,
-and ``published.pieces_of(text)``, the text in pieces, each with its terms."""
+``published.pieces_of(text)``, the text in pieces, each with its terms, and ``published.bit_of(term)``, one of 64 bits
+for each term, the same for ever."""
 
 
 def terms_sql(rows: str) -> str:
-    """Return a query of the index of rows with ``text`` and ``n_words``; ``row`` and what else they have stays."""
-    return f"""
-        SELECT term, * EXCLUDE (term, text, n_words), count(*)::INTEGER AS n, any_value(n_words) AS n_words
-        FROM (SELECT unnest(published.terms_of(text)) AS term, * FROM ({rows})) GROUP BY ALL"""
+    """Return a query of the index of rows with ``text`` and ``n_words``; what else they have stays.
+
+    It has ``term``, how often it is there (``n``), and in ``followers`` the bits of the terms that come right after it:
+    where the bit of another term is missing, that one does not follow (a Bloom filter with one hash function).
+    """
+    cut = f"SELECT * EXCLUDE (text), published.terms_of(text) AS terms FROM ({rows})"
+    bits = "list_transform(terms, lambda _, place: coalesce(published.bit_of(terms[place + 1]), 0::UBIGINT))"
+    each = f"SELECT * EXCLUDE (terms), unnest(terms) AS term, unnest({bits}) AS follower FROM ({cut})"
+    return f"""SELECT * EXCLUDE (n_words, follower), any_value(n_words) AS n_words, count(*)::INTEGER AS n,
+               bit_or(follower) AS followers FROM ({each}) GROUP BY ALL"""
 
 
 def index_terms(transcripts: pa.Table) -> pa.Table:

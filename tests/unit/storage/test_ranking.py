@@ -13,8 +13,8 @@ WORDS = "abcd"
 utterances = st.lists(st.text(WORDS, max_size=6), min_size=1, max_size=12)
 
 
-def postings(texts, word):
-    """Three utterances are in a part; they are numbered from the end."""
+def postings(texts, word, unfit=()):
+    """Three utterances are in a part; they are numbered from the end. The unfit ones are given by their rows."""
     rows = [row for row, text in enumerate(texts) if word in text]
     columns = {
         "number": [len(texts) - row for row in rows],
@@ -23,14 +23,16 @@ def postings(texts, word):
         "n": [texts[row].count(word) for row in rows],
         "n_words": [len(texts[row]) for row in rows],
     }
-    return Postings(**{name: np.array(column, np.int64) for name, column in columns.items()})
+    arrays = {name: np.array(column, np.int64) for name, column in columns.items()}
+    return Postings(**arrays, may_fit=np.array([row not in unfit for row in rows], bool))
 
 
-def expected(texts, wanted, excluded):
+def expected(texts, wanted, excluded, unfit):
     mean = max(sum(map(len, texts)) / len(texts), 1)
     found = []
     for row, text in enumerate(texts):
-        if all(word in text for word in wanted) and not any(word in text for word in excluded):
+        is_fit = not any(row in rows for rows in unfit)
+        if is_fit and all(word in text for word in wanted) and not any(word in text for word in excluded):
             score = 0.0
             for word in wanted:
                 n_holding = sum(word in one for one in texts)
@@ -45,12 +47,14 @@ def expected(texts, wanted, excluded):
     utterances,
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
     st.lists(st.sampled_from(WORDS), max_size=1),
+    st.lists(st.sets(st.integers(0, 11)), min_size=3, max_size=3),
     st.one_of(st.none(), st.integers(0, 5)),
 )
-def test_ranking_is_that_of_a_look_at_every_utterance(texts, wanted, excluded, at_most):
+def test_ranking_is_that_of_a_look_at_every_utterance(texts, wanted, excluded, unfit, at_most):
     totals = Totals(n_utterances=len(texts), n_words=sum(map(len, texts)))
-    ranked = rank([postings(texts, one) for one in wanted], [postings(texts, one) for one in excluded], totals, at_most)
-    found = expected(texts, wanted, excluded)[:at_most]
+    words = [postings(texts, word, rows) for word, rows in zip(wanted, unfit, strict=False)]
+    ranked = rank(words, [postings(texts, one) for one in excluded], totals, at_most)
+    found = expected(texts, wanted, excluded, unfit[: len(wanted)])[:at_most]
     assert ranked.score.tolist() == pytest.approx([score for _, score in found], abs=2e-6)
     if len({score for _, score in found}) == 1:
         assert ranked.number.tolist() == [number for number, _ in found]

@@ -89,6 +89,16 @@ def test_what_is_found(catalog, query):
     assert len(found) == len(set(found))
 
 
+def test_packs_know_what_follows_a_word(tmp_path, monkeypatch):
+    monkeypatch.setattr(pack_plan, "_FEWEST_PARTS", 1)
+    publish_texts(tmp_path, 1, TEXTS)
+    pack_lake(str(tmp_path))
+    bits = "bit_count(followers), followers & published.bit_of('mine') != 0"
+    with open_catalog(str(tmp_path)) as catalog:
+        coal = catalog.execute(f"SELECT {bits} FROM published.postings WHERE term = 'coal' ORDER BY ALL").fetchall()
+    assert coal == [(0, False), (1, True), (2, True)]
+
+
 def test_rows_are_transcripts_with_a_score(catalog):
     columns = [name for name, *_ in catalog.execute("DESCRIBE transcripts").fetchall()]
     found = catalog.execute("SELECT * FROM search('\"coal mine\"')")

@@ -58,6 +58,21 @@ def test_what_is_asked_for(text, words, phrases):
     assert parsed(text) == (words, phrases)
 
 
+@pytest.mark.parametrize(
+    ("text", "followers"),
+    [
+        ('coal "old coal mine" pit', [None, "coal", "mine", None, None]),
+        ('"coal min*"', [None, None]),
+        ("東京都", ["京都", None]),
+        ("東", [None]),
+        ('-"coal mine" -pit', [None]),
+        ("coal mine", [None, None]),
+    ],
+)
+def test_what_follows_a_word_in_a_phrase_is_known_unless_it_is_a_beginning(text, followers):
+    assert [word.followed_by for word in parse_query(text, cut).words] == followers
+
+
 @given(st.text("ab-*\"' 東京都ß", max_size=12))
 def test_anything_is_a_query(text):
     query = parse_query(text, cut)
