@@ -8,12 +8,11 @@ import duckdb
 import pyarrow as pa
 
 from storage.lake import Lake
-from storage.lake_records import Publication
-from storage.pack_files import indexed_first, postings_sql
+from storage.lake_records import Part, Publication
 from storage.packs import PACKED, Pack, Served, Serving, serve
-from storage.parquet_sql import quoted, rows_of
+from storage.parquet_sql import PART_NUMBER, quoted, rows_of
 from storage.schemas import PARTS, WHOLES
-from storage.terms import TERM_MACROS
+from storage.terms import TERM_MACROS, terms_sql
 
 _NO_POSTINGS = """SELECT '' AS term, 0::BIGINT AS part, 0 AS row, 0::BIGINT AS file, 0 AS place, 0 AS n, 0 AS n_words,
                          0::UBIGINT AS followers WHERE false"""
@@ -102,9 +101,33 @@ def _postings(lake: Lake, serving: Serving) -> list[str]:
         for number, served in enumerate(serving.packs)
     ]
     if serving.loose:
-        loose = postings_sql(lake, serving.loose)
-        queries.append(f"SELECT * REPLACE (file + {len(serving.packs)} AS file), row AS place FROM ({loose})")
+        columns = f"* REPLACE (file + {len(serving.packs)} AS file), row AS place, NULL::UBIGINT AS followers"
+        queries.append(f"SELECT {columns} FROM ({_part_postings(lake, serving.loose)})")
     return queries or [_NO_POSTINGS]
+
+
+def _part_postings(lake: Lake, parts: Sequence[Part]) -> str:
+    """Return a query of part (a number), term, row, n and n_words; parts without an index are indexed as read.
+
+    ``file`` is the place of the part among them, those with an index first.
+    """
+    indexed = [part.files["terms"] for part in parts if "terms" in part.files]
+    others = [part.files["transcripts"] for part in parts if "terms" not in part.files]
+    queries = []
+    if indexed:
+        rows = rows_of(lake, indexed, "filename = true")
+        queries.append(f"SELECT {PART_NUMBER} AS part, term, row, n, n_words, file_index::BIGINT AS file FROM {rows}")
+    if others:
+        rows = f"""SELECT {PART_NUMBER} AS part, file_row_number::INTEGER AS row, text, n_words,
+                   file_index::BIGINT + {len(indexed)} AS file
+                   FROM {rows_of(lake, others, "filename = true", "file_row_number = true")}"""
+        queries.append(f"SELECT part, term, row, n, n_words, file FROM ({terms_sql(rows)})")
+    return " UNION ALL ".join(queries)
+
+
+def _indexed_first(parts: Sequence[Part]) -> list[Part]:
+    """Return the parts in the order of their ``file`` in postings."""
+    return sorted(parts, key=lambda part: "terms" not in part.files)
 
 
 def _placed(lake: Lake, serving: Serving) -> list[str]:
@@ -116,7 +139,7 @@ def _placed(lake: Lake, serving: Serving) -> list[str]:
         for number, served in enumerate(serving.packs)
     ]
     if serving.loose:
-        keys = [part.files["transcripts"] for part in indexed_first(serving.loose)]
+        keys = [part.files["transcripts"] for part in _indexed_first(serving.loose)]
         rows = rows_of(lake, keys, "file_row_number = true")
         queries.append(f"SELECT * EXCLUDE ({columns}, {len(serving.packs)} + file_index AS file FROM {rows}")
     return queries or [_NOTHING_PLACED]

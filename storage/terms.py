@@ -45,17 +45,27 @@ TERM_MACROS = (
 for each term, the same for ever."""
 
 
+_COUNTS = "any_value(n_words) AS n_words, count(*)::INTEGER AS n"
+
+
 def terms_sql(rows: str) -> str:
     """Return a query of the index of rows with ``text`` and ``n_words``; what else they have stays.
 
-    It has ``term``, how often it is there (``n``), and in ``followers`` the bits of the terms that come right after it:
-    where the bit of another term is missing, that one does not follow (a Bloom filter with one hash function).
+    It has ``term``, and how often it is there (``n``).
+    """
+    each = f"SELECT * EXCLUDE (text), unnest(published.terms_of(text)) AS term FROM ({rows})"
+    return f"SELECT * EXCLUDE (n_words), {_COUNTS} FROM ({each}) GROUP BY ALL"
+
+
+def followed_terms_sql(rows: str) -> str:
+    """Return the same with ``followers``, the bits of the terms that come right after the term in the text.
+
+    Where the bit of another term is missing, that one does not follow: a Bloom filter with one hash function.
     """
     cut = f"SELECT * EXCLUDE (text), published.terms_of(text) AS terms FROM ({rows})"
     bits = "list_transform(terms, lambda _, place: coalesce(published.bit_of(terms[place + 1]), 0::UBIGINT))"
     each = f"SELECT * EXCLUDE (terms), unnest(terms) AS term, unnest({bits}) AS follower FROM ({cut})"
-    return f"""SELECT * EXCLUDE (n_words, follower), any_value(n_words) AS n_words, count(*)::INTEGER AS n,
-               bit_or(follower) AS followers FROM ({each}) GROUP BY ALL"""
+    return f"SELECT * EXCLUDE (n_words, follower), {_COUNTS}, bit_or(follower) AS followers FROM ({each}) GROUP BY ALL"
 
 
 def index_terms(transcripts: pa.Table) -> pa.Table:
