@@ -9,11 +9,12 @@ slot back writes one and looks once more: of several who wait only one does, and
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import copy_context
 from datetime import UTC, datetime
+from functools import partial
+
+from tasks.heartbeat import repeating
 
 _RENEW_S = 60.0
 
@@ -48,19 +49,8 @@ def signing(limit: str) -> Iterator[None]:
         yield
         return
     _sign(flow_run.id, limit)
-    stop = threading.Event()
-
-    def sign_again() -> None:
-        while not stop.wait(_RENEW_S):
-            _sign(flow_run.id, limit)
-
-    heart = threading.Thread(target=copy_context().run, args=(sign_again,), daemon=True)
-    heart.start()
-    try:
+    with repeating(partial(_sign, flow_run.id, limit), _RENEW_S):
         yield
-    finally:
-        stop.set()
-        heart.join()
 
 
 def _sign(run_id: str, limit: str) -> None:

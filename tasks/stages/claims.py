@@ -11,16 +11,17 @@ Nobody compares clocks. Whether a claim is renewed is what somebody saw change w
 from __future__ import annotations
 
 import logging
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 from storage.errors import StorageError
 from storage.lake import Lake
 from storage.store import json_bytes
+from tasks.heartbeat import repeating
 from tasks.planning.spec import from_plain, to_plain
 from tasks.stages.shard_report import ShardReport
 
@@ -135,24 +136,16 @@ class Claims:
     @contextmanager
     def beating(self, shard: int) -> Iterator[None]:
         """Renew the claim until the block ends. Storage that fails for a while only makes it look abandoned."""
-        stop = threading.Event()
+        beats = count(1)
 
         def beat() -> None:
-            claim = Claim(owner=self._owner)
-            while not stop.wait(self._patience_s / _BEATS_PER_PATIENCE):
-                claim = replace(claim, n_beats=claim.n_beats + 1)
-                try:
-                    self._put(shard, claim)
-                except StorageError as error:
-                    log.warning("%s", error)
+            try:
+                self._put(shard, Claim(owner=self._owner, n_beats=next(beats)))
+            except StorageError as error:
+                log.warning("%s", error)
 
-        heart = threading.Thread(target=beat, daemon=True)
-        heart.start()
-        try:
+        with repeating(beat, self._patience_s / _BEATS_PER_PATIENCE):
             yield
-        finally:
-            stop.set()
-            heart.join()
 
     def finish(self, shard: int, report: ShardReport) -> None:
         """Say what came of a shard."""
