@@ -11,9 +11,9 @@ import numpy as np
 from storage.records import FloatArray
 from tasks.linking.agglomerate import Pairs, agglomerate
 from tasks.linking.company import Company
-from tasks.linking.evidence import VoiceGroups, VoiceScale
+from tasks.linking.evidence import VoiceGroups
 from tasks.linking.neighbours import nearest
-from tasks.linking.voices import IntArray, ScoreArray, normalise
+from tasks.linking.voices import IntArray, ScoreArray, VoiceScale, normalise
 
 _NEIGHBOURS = 8
 """Nearest voices, and groups, that are candidates for each."""

@@ -16,91 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.records import FloatArray
-from tasks.linking.voices import BoolArray, IntArray, ScoreArray
+from tasks.linking.totals import Reading, Totals, reading_of, totals_of
+from tasks.linking.voices import BoolArray, IntArray, ScoreArray, VoiceScale
 
 _ODD = 0.1
 """Share of voices that are noisier than their speech tells."""
 _ODD_NOISE = 3.0
 """Times the noise that they have."""
-_DRIFT = 0.02
-"""Variance of what many voices of one person share by chance of how they were found, that of persons being 1: however
-many there are, their mean says no more precisely where the person is."""
 _BLOCK_PAIRS = 2_048
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceScale:
-    """What cosines between voices mean."""
-
-    offset: float
-    """Mean cosine of two strangers, in [0, 1)."""
-    dimensions: float
-    """In so many directions persons differ: the cosine of two strangers, less the offset, spreads like that of random
-    vectors, with a variance of 1 / dimensions."""
-
-    def centred(self, cosine: ScoreArray) -> ScoreArray:
-        """Return cosines on the scale on which strangers reach 0 and a vector reaches 1 with itself."""
-        return (cosine - self.offset) / (1 - self.offset)
-
-    def evidence(self, squares: ScoreArray, precision: ScoreArray) -> ScoreArray:
-        """Return what speaks for vectors sharing a person rather than being noise around nothing.
-
-        Args:
-            squares: Squared length of the sum of the centred vectors, each divided by its noise.
-            precision: Sum of the inverse noises.
-        """
-        found: ScoreArray = 0.5 * self.dimensions * (squares / (1 + precision) - np.log1p(precision))
-        return found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Totals:
-    """What groups come to, but for the sum of their vectors."""
-
-    weights: ScoreArray
-    """Sum of the factors of the unit vectors in the sum."""
-    precision: ScoreArray
-    """Sum of inverse noises."""
-    squares: ScoreArray
-    """Squared length of the centred sum."""
-
-    def take(self, rows: IntArray) -> _Totals:
-        return _Totals(self.weights[rows], self.precision[rows], self.squares[rows])
-
-    def with_(self, more: _Totals) -> _Totals:
-        return _Totals(
-            np.concatenate([self.weights, more.weights]),
-            np.concatenate([self.precision, more.precision]),
-            np.concatenate([self.squares, more.squares]),
-        )
-
-    def put(self, rows: IntArray, totals: _Totals) -> None:
-        self.weights[rows], self.precision[rows], self.squares[rows] = totals.weights, totals.precision, totals.squares
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reading:
-    """What is compared: totals as far as they tell where the person is."""
-
-    stretch: ScoreArray
-    """By which dot products of the sum are to be multiplied."""
-    weights: ScoreArray
-    precision: ScoreArray
-    squares: ScoreArray
-    evidence: ScoreArray
-
-    def take(self, rows: IntArray) -> _Reading:
-        return _Reading(
-            self.stretch[rows], self.weights[rows], self.precision[rows], self.squares[rows], self.evidence[rows]
-        )
-
-    def put(self, rows: IntArray, reading: _Reading) -> None:
-        self.stretch[rows], self.weights[rows], self.precision[rows] = (
-            reading.stretch,
-            reading.weights,
-            reading.precision,
-        )
-        self.squares[rows], self.evidence[rows] = reading.squares, reading.evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,8 +54,8 @@ class VoiceGroups:
         self.is_single = np.ones(len(noise), bool)
         self.is_odd = np.zeros(len(noise), bool)
         """Which of the voices that groups began with have been taken for odd."""
-        self._totals = _totals(noise, scale)
-        self._odd = _totals(_ODD_NOISE * noise, scale)
+        self._totals = totals_of(noise, scale)
+        self._odd = totals_of(_ODD_NOISE * noise, scale)
         self.sums = vectors * self._totals.weights[:, None].astype(np.float32)
         self._read_anew()
 
@@ -142,7 +65,7 @@ class VoiceGroups:
         groups = cls(np.zeros((len(known.precision), known.sums.shape[1]), np.float32), 1 / known.precision, scale)
         groups.sums = known.sums.copy()
         groups.is_single = known.is_single.copy()
-        groups._totals = _Totals(known.weights.copy(), known.precision.copy(), known.squares.copy())
+        groups._totals = Totals(known.weights.copy(), known.precision.copy(), known.squares.copy())
         groups._read_anew()
         return groups
 
@@ -197,7 +120,7 @@ class VoiceGroups:
             of_group[touched] += np.add.reduceat(of_group[gone], first)
         lengths = np.einsum("ij,ij->i", self.sums[touched], self.sums[touched]).astype(np.float64)
         self._totals.squares[touched] = lengths - self.scale.offset * self._totals.weights[touched] ** 2
-        self._usual.put(touched, _reading(self._totals.take(touched), self.scale))
+        self._usual.put(touched, reading_of(self._totals.take(touched), self.scale))
 
     def joined_by(
         self, vectors: FloatArray, noise: ScoreArray, groups: IntArray, rows: IntArray | None = None
@@ -215,10 +138,10 @@ class VoiceGroups:
         for block in _blocks(len(groups)):
             some = rows[block]
             dots, whole = _dots(vectors[some], self.sums[groups[block]]), self._usual.take(groups[block])
-            usual, odd = (_totals(times * noise[some], self.scale) for times in (1.0, _ODD_NOISE))
+            usual, odd = (totals_of(times * noise[some], self.scale) for times in (1.0, _ODD_NOISE))
             found[block] = np.logaddexp(
-                self._ratio(_reading(usual, self.scale), whole, dots * usual.weights) + np.log1p(-_ODD),
-                self._ratio(_reading(odd, self.scale), whole, dots * odd.weights) + np.log(_ODD),
+                self._ratio(reading_of(usual, self.scale), whole, dots * usual.weights) + np.log1p(-_ODD),
+                self._ratio(reading_of(odd, self.scale), whole, dots * odd.weights) + np.log(_ODD),
             )
         return found
 
@@ -245,17 +168,17 @@ class VoiceGroups:
             some = rows[block]
             whole = self._totals.take(groups[block])
             is_odd = self.is_odd[voices[block]]
-            voice = _totals(noise[some] * np.where(is_odd, _ODD_NOISE, 1.0), self.scale)
+            voice = totals_of(noise[some] * np.where(is_odd, _ODD_NOISE, 1.0), self.scale)
             dots = _dots(vectors[some], self.sums[groups[block]]) * voice.weights
             shared = dots - self.scale.offset * voice.weights * whole.weights
-            rest = _Totals(
+            rest = Totals(
                 weights=whole.weights - voice.weights,
                 precision=np.maximum(whole.precision - voice.precision, 1e-9),
                 squares=np.maximum(whole.squares - 2 * shared + voice.squares, 0.0),
             )
             own = voice.weights**2  # the dot product of the voice's weighted vector with itself
             odds = np.where(is_odd, np.log(_ODD), np.log1p(-_ODD))
-            found[block] = self._ratio(_reading(voice, self.scale), _reading(rest, self.scale), dots - own) + odds
+            found[block] = self._ratio(reading_of(voice, self.scale), reading_of(rest, self.scale), dots - own) + odds
         return found
 
     def _readings(self, one: IntArray, other: IntArray) -> ScoreArray:
@@ -272,7 +195,7 @@ class VoiceGroups:
             found[at + 1, some] = odd + np.log(_ODD) + odds[1 - at][some]
         return found
 
-    def _ratio(self, one: _Reading, other: _Reading, dots: ScoreArray) -> ScoreArray:
+    def _ratio(self, one: Reading, other: Reading, dots: ScoreArray) -> ScoreArray:
         """Return log-likelihood ratios of groups whose sums have those dot products."""
         centred = dots * (one.stretch * other.stretch) - self.scale.offset * (one.weights * other.weights)
         together = self.scale.evidence(one.squares + other.squares + 2 * centred, one.precision + other.precision)
@@ -280,42 +203,17 @@ class VoiceGroups:
         return ratio
 
     def _read_anew(self) -> None:
-        self._usual = _reading(self._totals, self.scale)
-        self._odd_reading = _reading(self._odd, self.scale, self._odd.weights / self._totals.weights)
+        self._usual = reading_of(self._totals, self.scale)
+        self._odd_reading = reading_of(self._odd, self.scale, self._odd.weights / self._totals.weights)
 
     def _settle(self, rows: IntArray) -> None:
         """Take some single voices for odd."""
         odd = self._odd.take(rows)
         self.sums[rows] *= (odd.weights / self._totals.weights[rows])[:, None].astype(np.float32)
         self._totals.put(rows, odd)
-        self._usual.put(rows, _reading(odd, self.scale))
+        self._usual.put(rows, reading_of(odd, self.scale))
         self.is_single[rows] = False
         self.is_odd[rows] = True
-
-
-def _totals(noise: ScoreArray, scale: VoiceScale) -> _Totals:
-    return _Totals(
-        weights=np.sqrt((1 + noise) / (1 - scale.offset)) / noise, precision=1 / noise, squares=(1 + noise) / noise**2
-    )
-
-
-def _reading(totals: _Totals, scale: VoiceScale, stretch: ScoreArray | float = 1.0) -> _Reading:
-    """Return what totals tell.
-
-    Args:
-        totals: Of groups.
-        scale: What cosines mean.
-        stretch: By which the sum is to be multiplied, to be that of these totals.
-    """
-    drifted = 1 / (1 + _DRIFT * totals.precision)
-    precision, squares = totals.precision * drifted, totals.squares * drifted**2
-    return _Reading(
-        stretch=stretch * drifted,
-        weights=totals.weights * drifted,
-        precision=precision,
-        squares=squares,
-        evidence=scale.evidence(squares, precision),
-    )
 
 
 def _sums(rows: FloatArray, first: IntArray) -> FloatArray:

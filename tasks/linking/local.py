@@ -13,10 +13,10 @@ import numpy as np
 
 from storage.records import FloatArray, SpeakerBounds
 from tasks.linking.agglomerate import Pairs, agglomerate
-from tasks.linking.evidence import VoiceGroups, VoiceScale
+from tasks.linking.evidence import VoiceGroups
 from tasks.linking.known_numbers import merge_within_bounds
 from tasks.linking.quality import noise_for, noise_of, quality_of
-from tasks.linking.voices import IntArray, LabelColumns, VoicePrior, has_voice, normalised, sums_by
+from tasks.linking.voices import IntArray, LabelColumns, VoicePrior, VoiceScale, has_voice, normalised, sums_by
 
 _LASTING = 0.0
 """Share of the noise that more speech of the same recording does not average away: within it, none."""

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from storage.schemas import MEMORY, WHOLES
 from tasks.linking.certainty import Certainty, Rivals
-from tasks.linking.evidence import KnownGroups, VoiceScale
+from tasks.linking.evidence import KnownGroups
 from tasks.linking.ids import LineageEvent
 from tasks.linking.local import LocalSpeakers
 from tasks.linking.space import VoiceSpace
-from tasks.linking.voices import IntArray, ScoreArray
+from tasks.linking.voices import IntArray, ScoreArray, VoiceScale
 
 _HISTOGRAM_NATS = 5
 """Width of the bars in the picture of scores."""

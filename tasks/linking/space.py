@@ -18,9 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.records import FloatArray
-from tasks.linking.evidence import VoiceScale
 from tasks.linking.quality import noise_for, shape_of
-from tasks.linking.voices import IntArray, ScoreArray, VoicePrior, normalised, sums_by
+from tasks.linking.voices import IntArray, ScoreArray, VoicePrior, VoiceScale, normalised, sums_by
 
 _HALF_PEOPLE = 2.0
 """With so many people besides the first, half of the mean voice is taken out."""

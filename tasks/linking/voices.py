@@ -47,6 +47,31 @@ class LabelColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceScale:
+    """What cosines between voices mean."""
+
+    offset: float
+    """Mean cosine of two strangers, in [0, 1)."""
+    dimensions: float
+    """In so many directions persons differ: the cosine of two strangers, less the offset, spreads like that of random
+    vectors, with a variance of 1 / dimensions."""
+
+    def centred(self, cosine: ScoreArray) -> ScoreArray:
+        """Return cosines on the scale on which strangers reach 0 and a vector reaches 1 with itself."""
+        return (cosine - self.offset) / (1 - self.offset)
+
+    def evidence(self, squares: ScoreArray, precision: ScoreArray) -> ScoreArray:
+        """Return what speaks for vectors sharing a person rather than being noise around nothing.
+
+        Args:
+            squares: Squared length of the sum of the centred vectors, each divided by its noise.
+            precision: Sum of the inverse noises.
+        """
+        found: ScoreArray = 0.5 * self.dimensions * (squares / (1 + precision) - np.log1p(precision))
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoicePrior:
     """What cosines of one model look like, before anything is known of an archive."""
 

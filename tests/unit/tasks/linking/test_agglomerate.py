@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.linking.agglomerate import Pairs, agglomerate
-from tasks.linking.evidence import VoiceGroups, VoiceScale
+from tasks.linking.evidence import VoiceGroups
+from tasks.linking.voices import VoiceScale
 from tests.voices import heard, partition
 
 SCALE = VoiceScale(offset=0.0, dimensions=60)

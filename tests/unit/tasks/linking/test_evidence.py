@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from tasks.linking import evidence
-from tasks.linking.evidence import VoiceGroups, VoiceScale
+from tasks.linking import evidence, totals
+from tasks.linking.evidence import VoiceGroups
+from tasks.linking.voices import VoiceScale
 
 DIM = 5
 SEEDS = st.integers(0, 10_000)
@@ -17,7 +18,7 @@ SEEDS = st.integers(0, 10_000)
 def without_odd_voices(drift=0.0):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence, "_ODD", 1e-300)
-        patch.setattr(evidence, "_DRIFT", drift)
+        patch.setattr(totals, "_DRIFT", drift)
         yield
 
 

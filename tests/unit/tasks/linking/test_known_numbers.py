@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.records import SpeakerBounds
-from tasks.linking.evidence import VoiceGroups, VoiceScale
+from tasks.linking.evidence import VoiceGroups
 from tasks.linking.known_numbers import merge_within_bounds
+from tasks.linking.voices import VoiceScale
 from tests.voices import heard, partition
 
 

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from storage.schemas import MEMORY, WHOLES
 from tasks.linking.certainty import Certainty, Rivals
-from tasks.linking.evidence import KnownGroups, VoiceScale
+from tasks.linking.evidence import KnownGroups
 from tasks.linking.outcome import joined, memory_tables, neighbour_table, remembered, score_table
 from tasks.linking.space import VoiceSpace
+from tasks.linking.voices import VoiceScale
 
 
 @given(st.integers(0, 5), st.integers(1, 4), st.integers(0, 100))

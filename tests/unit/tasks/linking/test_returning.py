@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 
 from tasks.linking.clusters import Clusters, Voices
-from tasks.linking.evidence import VoiceScale
 from tasks.linking.local import name_local_speakers
 from tasks.linking.returning import returning_share
 from tasks.linking.speakers import link_speakers
-from tasks.linking.voices import COMMON_PRIOR
+from tasks.linking.voices import COMMON_PRIOR, VoiceScale
 from tests.voices import columns, heard, row
 
 
