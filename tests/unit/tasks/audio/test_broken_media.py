@@ -18,6 +18,10 @@ from tests.media import noise, write_media
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
 
 
+_FAR_BELOW_MIB = 512
+"""What was freed before, in a process that has run other tests, is taken again beside the limit."""
+
+
 def atom(name, *parts):
     content = b"".join(parts)
     return struct.pack(">I", 8 + len(content)) + name + content
@@ -113,15 +117,15 @@ def test_a_small_file_that_claims_gigabytes_is_refused_before_they_are_taken(tmp
     (tmp_path / "a.mov").write_bytes(content)
     caged = read_caged(tmp_path / "a.mov")
     assert caged.outcome == "refused", caged
-    assert caged.resident_mib < 1 << 8
+    assert caged.resident_mib < _FAR_BELOW_MIB
 
 
 def test_many_claims_together_stay_below_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(allocation, "MAX_OPENING_BYTES", 1 << 27)
-    (tmp_path / "a.mov").write_bytes(movie(*[track_of(3_000_000, 1_000)] * 4))
+    (tmp_path / "a.mov").write_bytes(movie(*[track_of(3_000_000, 1_000)] * 12))
     caged = read_caged(tmp_path / "a.mov")
     assert caged.outcome == "refused", caged
-    assert caged.resident_mib < 1 << 8
+    assert caged.resident_mib < _FAR_BELOW_MIB  # without a limit 1,271
 
 
 def test_a_limit_of_memory_ends_with_the_opening():
