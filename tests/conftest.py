@@ -46,6 +46,7 @@ _SHARED_FIXTURES = ("server",)
 _HEAVY_FOLDERS = ("engines",)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks for the marks before any conftest is asked otherwise
 def pytest_collection_modifyitems(items):
     """Keep together, where tests run side by side, what shares something that takes long to start or to import."""
     for item in items:
