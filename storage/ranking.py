@@ -74,7 +74,9 @@ def rank(wanted: Sequence[Postings], excluded: Sequence[Postings], totals: Total
     score, is_left = _scores(rarest, totals, slice(None)), rarest.may_fit.copy()
     for other in others:
         here, there = _common(rarest, other)
-        is_left &= np.isin(np.arange(len(score)), here[other.may_fit[there]])
+        is_fit = np.zeros(len(score), bool)
+        is_fit[here[other.may_fit[there]]] = True
+        is_left &= is_fit
         score[here] += _scores(other, totals, there)
     for other in excluded:
         is_left[_common(rarest, other)[0]] = False
