@@ -215,5 +215,5 @@ def facts_without_commit(root: Path) -> set[str]:
 def _has_work_left(root: Path) -> bool:
     """Return whether the latest plan lists what no commit has seen as it is now."""
     plan = read_plan(str(root), latest_run_id(str(root)))
-    seen = {(one.source, one.mark) for one in Lake(str(root)).state().sightings.values()}
+    seen = {(one.source, one.mark) for one in Lake(str(root)).state().sightings}
     return any((one.obj.source, one.obj.mark) not in seen for one in plan.listed)

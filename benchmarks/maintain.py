@@ -30,9 +30,9 @@ import numpy as np
 from benchmarks.output import RATIO_COLUMNS, add_json_option, add_repeats_option, ratio_row, report
 from benchmarks.runs import make_spec, peak_mib, timed
 from storage.lake import Lake
-from storage.lake_records import Sighting
 from storage.records import SourceHints, SourceObject
 from storage.schemas import STAGE_TABLES
+from storage.sightings import Sighting
 from tasks.linking.lake import link_lake
 from tasks.maintenance.maintain import maintain_lake
 from tasks.planning.plan import ListedSource, RunPlan

@@ -1,6 +1,6 @@
 """Which commit owns each fact, small enough for every worker to know it of a large lake.
 
-What is done of a recording is mostly what is done of others of its commit, so what is kept of it is one reference.
+What is done of a recording is mostly what is done of others of its commit, so what is kept of it is one number.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 
-from storage.lake_records import FactKey
+from storage.compact_dict import Codes, CompactDict
 
+FactKey = tuple[str, str, str]
+"""recording_id, stage, recipe."""
 OwnedFact = tuple[str, str, str, str]
 """recording_id, stage, recipe, and the commit."""
 
@@ -21,30 +23,32 @@ _Owned = tuple[tuple[str, str, str], ...]
 class FactOwners(Mapping[FactKey, str]):
     """The one commit that owns each fact, though several may hold it: the latest."""
 
-    __slots__ = ("_of_recording", "_same")
+    __slots__ = ("_asked", "_latest", "_of_recording")
 
-    def __init__(self, before: Mapping[FactKey, str] | None = None) -> None:
-        """Begin with those that are known."""
-        self._of_recording: dict[str, _Owned] = {}
-        self._same: dict[_Owned, _Owned] = {}
+    def __init__(self) -> None:
+        """Begin with none."""
+        owned: Codes[_Owned] = Codes()
+        self._of_recording: CompactDict[str, _Owned] = CompactDict(
+            lambda name, facts: (name, owned.number(facts)), lambda row: (row[0], owned.value(row[1]))
+        )
+        self._latest: dict[_Owned, _Owned] = {}
         """For what was found of a recording, in any order, the one object that is kept of it."""
-        if isinstance(before, FactOwners):
-            self._of_recording, self._same = dict(before._of_recording), before._same  # noqa: SLF001 - its own
-        elif before:
-            self.add((*key, commit_id) for key, commit_id in before.items())
+        self._asked: tuple[str, _Owned] = ("", ())
+        """The recording that was asked for last, and its facts: mostly the next question is about it, too."""
 
     def add(self, owned: Iterable[OwnedFact]) -> None:
         """Take further owners in; quickest where the facts of a recording follow each other."""
         for recording_id, rows in groupby(owned, itemgetter(0)):
-            found = self._of_recording.get(recording_id, ()) + tuple(row[1:] for row in rows)
-            kept = self._same.get(found)
+            found = (self._of_recording.get(recording_id) or ()) + tuple(row[1:] for row in rows)
+            kept = self._latest.get(found)
             if kept is None:
-                kept = self._same[found] = _latest(found)
+                kept = self._latest[found] = _latest(found)
             self._of_recording[recording_id] = kept
+        self._asked = ("", ())
 
     def __getitem__(self, key: FactKey) -> str:
         """Return the commit that owns a fact."""
-        for stage, recipe, commit_id in self._of_recording.get(key[0], ()):
+        for stage, recipe, commit_id in self._facts(key[0]):
             if recipe == key[2] and stage == key[1]:
                 return commit_id
         raise KeyError(key)
@@ -54,22 +58,26 @@ class FactOwners(Mapping[FactKey, str]):
         if not isinstance(key, tuple):
             return False
         recording_id, its_stage, its_recipe = key
-        for stage, recipe, _ in self._of_recording.get(recording_id, ()):
-            if recipe == its_recipe and stage == its_stage:
-                return True
-        return False
+        return any(recipe == its_recipe and stage == its_stage for stage, recipe, _ in self._facts(recording_id))
 
     def __iter__(self) -> Iterator[FactKey]:
         """Yield the keys of all facts, sorted."""
         return (
             (recording_id, stage, recipe)
-            for recording_id in sorted(self._of_recording)
-            for stage, recipe, _ in self._of_recording[recording_id]
+            for recording_id, facts in sorted(self._of_recording.items())
+            for stage, recipe, _ in facts
         )
 
     def __len__(self) -> int:
         """Return the number of facts."""
-        return sum(map(len, self._of_recording.values()))
+        return sum(len(facts) for _, facts in self._of_recording.items())
+
+    def _facts(self, recording_id: str) -> _Owned:
+        asked, facts = self._asked
+        if asked != recording_id:
+            facts = self._of_recording.get(recording_id) or ()
+            self._asked = (recording_id, facts)
+        return facts
 
 
 def _latest(found: _Owned) -> _Owned:

@@ -47,19 +47,18 @@ from storage.compactions import (
     read_facts,
 )
 from storage.errors import StorageError
-from storage.fact_owners import FactOwners
+from storage.fact_owners import FactKey, FactOwners
 from storage.lake_records import (
     Commit,
-    FactKey,
     LakeState,
     Publication,
-    Sighting,
     decode_commit,
     decode_publication,
     encode,
 )
 from storage.runs import RunRecord, run_record
 from storage.schemas import FACTS, WHOLES
+from storage.sightings import Sighting, Sightings
 from storage.store import Store, json_bytes
 
 _COMMITS_AT_ONCE = 16
@@ -129,8 +128,8 @@ class Lake:
 
         Args:
             known: By no other commits than these.
-            before: An earlier state of this lake: where nothing was published or removed since, only the commits made
-                since are read.
+            before: An earlier state of this lake, which grows into the one returned and is of no use afterwards: where
+                nothing was published or removed since, only the commits made since are read.
         """
         publication = self.latest_publication()
         names = {name.removesuffix(".json") for name in self.store.list("commits")}
@@ -138,20 +137,17 @@ class Lake:
         names |= of_commit.keys()
         names = names if known is None else names & set(known)
         if before is not None and before.publication == publication and before.unpublished <= names:
-            sightings, done, commits = dict(before.sightings), FactOwners(before.done), dict(before.commits)
+            sightings, done, commits = before.sightings, before.done, dict(before.commits)
             unpublished, archives = set(before.unpublished), set(before.unpublished_archives)
         else:
-            sightings, done, commits = self._index(publication) if publication is not None else ({}, FactOwners(), {})
+            sightings, done, commits = self._index(publication)
             unpublished, archives = set(), set()
         for commit in self._commits(sorted(names - commits.keys()), of_commit):
             unpublished.add(commit.commit_id)
             commits[commit.commit_id] = commit.files
             done.add((*key, commit.commit_id) for key in commit.done)
             archives |= {sighting.archive for sighting in commit.sightings}
-            for sighting in commit.sightings:
-                seen = sightings.get((sighting.archive, sighting.source))
-                if seen is None or seen.at <= sighting.at:
-                    sightings[sighting.archive, sighting.source] = sighting
+            sightings.add(commit.sightings)
         compacted = {name: one for name, one in of_commit.items() if name in commits}
         commits |= {name: one.files for name, one in compacted.items()}
         for commit_id, files in commits.items():
@@ -248,19 +244,18 @@ class Lake:
 
     # ---- inside
 
-    def _index(
-        self, publication: Publication
-    ) -> tuple[dict[tuple[str, str], Sighting], FactOwners, dict[str, Mapping[str, str]]]:
+    def _index(self, publication: Publication | None) -> tuple[Sightings, FactOwners, dict[str, Mapping[str, str]]]:
+        if publication is None:
+            return Sightings(), FactOwners(), {}
         sources = self.whole(publication, "sources")
         names = ("archive", "source", "size_bytes", "mark", "recording_id", "last_seen")
-        sightings = {
-            (archive, source): Sighting(
-                archive=archive, source=source, size_bytes=size, mark=mark, recording_id=recording_id, at=at
-            )
+        sightings = Sightings()
+        sightings.add(
+            Sighting(archive=archive, source=source, size_bytes=size, mark=mark, recording_id=recording_id, at=at)
             for archive, source, size, mark, recording_id, at in zip(
                 *(shared_values(sources[name]) for name in names), strict=True
             )
-        }
+        )
         index = self.whole(publication, "done")
         done = FactOwners()
         done.add(

@@ -8,24 +8,10 @@ from datetime import datetime
 from sys import intern
 from typing import Any
 
+from storage.fact_owners import FactKey, FactOwners
 from storage.runs import RunRecord
+from storage.sightings import Sighting, Sightings
 from storage.store import json_bytes
-
-FactKey = tuple[str, str, str]
-"""recording_id, stage, recipe."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """An object of an archive as it was when it was last read."""
-
-    archive: str
-    source: str
-    size_bytes: int
-    mark: str
-    recording_id: str | None
-    """None where its bytes could not be read."""
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +56,8 @@ class LakeState:
     """What the lake knows: the latest publication and all commits since."""
 
     publication: Publication | None
-    sightings: Mapping[tuple[str, str], Sighting]
-    """By archive and source."""
-    done: Mapping[FactKey, str]
-    """The one commit that owns each fact, though several may hold it: the latest. By sorted keys."""
+    sightings: Sightings
+    done: FactOwners
     commits: Mapping[str, Mapping[str, str]]
     """Key of the file of each table, by commit. Commits that were compacted share their files."""
     compacted: Mapping[str, str]

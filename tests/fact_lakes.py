@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from storage.lake import Lake
-from storage.lake_records import Commit, LakeState, Publication, Sighting
+from storage.lake_records import Commit, LakeState, Publication
 from storage.publishing import commit_table, done_table, write_whole
+from storage.sightings import Sighting
 from storage.store import Store
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -73,7 +74,7 @@ def publish_index(lake: Lake) -> Publication:
         "done": write_whole(lake, "done", done_table(state)),
         "commits": write_whole(lake, "commits", commit_table(state)),
     }
-    wholes["sources"] = write_whole(lake, "sources", [_source_row(one) for one in state.sightings.values()])
+    wholes["sources"] = write_whole(lake, "sources", [_source_row(one) for one in state.sightings])
     number = state.publication.number + 1 if state.publication else 1
     publication = Publication(number=number, run_id="run", at=AT, parts=(), wholes=wholes, bases={})
     assert lake.publish(publication)
@@ -93,7 +94,7 @@ def what_is_read(lake: Lake, state: LakeState) -> dict[str, Any]:
     """Return all that a state says and all rows that it leads to, in canonical order."""
     return {
         "done": dict(state.done),
-        "sightings": {key: (one.recording_id, one.at) for key, one in state.sightings.items()},
+        "sightings": {one.key: (one.recording_id, one.at) for one in state.sightings},
         "commits": sorted(state.commits),
         "words": sorted(map(repr, lake.facts("words", state, state.done).to_pylist())),
         "failures": [(commit_id, repr(row)) for commit_id, row in lake.all_failures(state)],

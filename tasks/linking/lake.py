@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from storage.choices import choices_table, read_choices
 from storage.decisions import is_all_erased
 from storage.enrolled import enrolled_voices
+from storage.fact_owners import FactKey
 from storage.lake import Lake
-from storage.lake_records import FactKey, LakeState
+from storage.lake_records import LakeState
 from storage.memory import write_memory
 from storage.publishing import commit_table, inputs_digest, write_whole
 from storage.records import SpeakerBounds

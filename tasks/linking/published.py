@@ -8,8 +8,9 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.fact_owners import FactKey
 from storage.lake import Lake
-from storage.lake_records import FactKey, LakeState
+from storage.lake_records import LakeState
 from storage.memory import read_memory
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from storage.errors import RecordingError, is_transient
 from storage.lake import Lake
-from storage.lake_records import Sighting
+from storage.sightings import Sighting
 from tasks.planning.spec import RunSpec, archive_key
 
 

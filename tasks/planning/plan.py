@@ -187,7 +187,7 @@ def _pending(
     retried: frozenset[str],
 ) -> list[PlannedRecording]:
     archive = archive_key(spec)
-    sizes = {sighting.size_bytes for sighting in state.sightings.values()}
+    sizes = {sighting.size_bytes for sighting in state.sightings}
     pending = []
     for source in listed:
         known = state.sightings.get((archive, source.obj.source))

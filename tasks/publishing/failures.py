@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from storage.lake import Lake
@@ -54,9 +55,9 @@ def _present_names(
 ) -> Mapping[str, list[tuple[str, str]]]:
     """Return archive and source of each recording's names, without those that the run found gone."""
     names: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for key, sighting in sorted(state.sightings.items()):
-        if sighting.recording_id and (key in present or sighting.archive != archive_key(plan.spec)):
-            names[sighting.recording_id].append(key)
+    for seen in sorted(state.sightings, key=attrgetter("key")):
+        if seen.recording_id and (seen.key in present or seen.archive != archive_key(plan.spec)):
+            names[seen.recording_id].append(seen.key)
     return names
 
 

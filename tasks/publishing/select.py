@@ -10,11 +10,13 @@ import pyarrow as pa
 
 from storage.choices import RecipeChoice
 from storage.columns import shared_values, table_of_columns
+from storage.fact_owners import FactKey
 from storage.lake import Lake
-from storage.lake_records import FactKey, LakeState, Sighting
+from storage.lake_records import LakeState
 from storage.recipes import STAGES, Stage
 from storage.records import SourceHints, SpeakerBounds
 from storage.schemas import WHOLES
+from storage.sightings import Sighting
 from tasks.planning.plan import RunPlan
 from tasks.planning.recipes import RecipeBook
 from tasks.planning.spec import archive_key
@@ -124,12 +126,10 @@ def _names(
             return (sighting.archive, sighting.source) not in listed
         return sighting.archive in last_run and sighting.at < last_run[sighting.archive]
 
-    ranked = sorted((is_gone(sighting), key) for key, sighting in state.sightings.items())
+    ranked = sorted((is_gone(seen), seen.key, seen.recording_id) for seen in state.sightings if seen.recording_id)
     names: dict[str, tuple[str, str]] = {}
-    for _, key in ranked:
-        recording_id = state.sightings[key].recording_id
-        if recording_id is not None:
-            names.setdefault(recording_id, key)
+    for _, key, recording_id in ranked:
+        names.setdefault(recording_id, key)
     for recording_id, before in published.items():
         seen = state.sightings.get((before.archive, before.source))
         if seen is not None and seen.recording_id is None:

@@ -73,8 +73,8 @@ class Shown:
         """Return how many of the sources that the run met stand as failed, under whatever name that was."""
         failed = {row["recording_id"] for row in self.failures if row["recording_id"]}
         nameless = {(row["archive"], row["source"]) for row in self.failures if not row["recording_id"]}
-        seen = {key: state.sightings[key].recording_id for key in present_sources(plan) if key in state.sightings}
-        return sum(recording_id in failed or key in nameless for key, recording_id in seen.items())
+        met = filter(None, map(state.sightings.get, present_sources(plan)))
+        return sum(seen.recording_id in failed or seen.key in nameless for seen in met)
 
     def _assign_parts(self, lake: Lake, state: LakeState) -> dict[str, str]:
         known = lake.whole(state.publication, "selected")

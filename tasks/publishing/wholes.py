@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -86,17 +87,21 @@ def _sources(lake: Lake, state: LakeState, plan: RunPlan) -> pa.Table:
     }
     ours, started_at = archive_key(plan.spec), plan.spec.started_at
     listed = {(ours, source.obj.source) for source in plan.listed}
-    sightings = [(key, state.sightings[key]) for key in sorted(state.sightings)]
+    sightings = sorted(state.sightings, key=attrgetter("key"))
     of_column: Mapping[str, Iterable[Any]] = {
-        "archive": (one.archive for _, one in sightings),
-        "source": (one.source for _, one in sightings),
-        "size_bytes": (one.size_bytes for _, one in sightings),
-        "mark": (one.mark for _, one in sightings),
-        "recording_id": (one.recording_id for _, one in sightings),
-        "first_seen": (known[key][0] if key in known else one.at for key, one in sightings),
+        "archive": (one.archive for one in sightings),
+        "source": (one.source for one in sightings),
+        "size_bytes": (one.size_bytes for one in sightings),
+        "mark": (one.mark for one in sightings),
+        "recording_id": (one.recording_id for one in sightings),
+        "first_seen": (known[one.key][0] if one.key in known else one.at for one in sightings),
         "last_seen": (
-            max(one.at, started_at if key in listed else one.at, known[key][1] if key in known else one.at)
-            for key, one in sightings
+            max(
+                one.at,
+                started_at if one.key in listed else one.at,
+                known[one.key][1] if one.key in known else one.at,
+            )
+            for one in sightings
         ),
         "run_id": repeat(plan.spec.run_id, len(sightings)),
     }

@@ -212,9 +212,9 @@ def _nameless(lake_url: str, catalog: duckdb.DuckDBPyConnection) -> Iterator[Cov
     for one in pending_recordings(lake, state):
         if one.recording_id not in known:
             yield CoverageProblem(source=one.obj.source, recording_id=one.recording_id, problem="pending")
-    for (_, source), sighting in state.sightings.items():
-        if state.has_unpublished_commits and sighting.recording_id is not None and sighting.recording_id not in known:
-            yield CoverageProblem(source=source, recording_id=sighting.recording_id, problem="unpublished")
+    for seen in state.sightings:
+        if state.has_unpublished_commits and seen.recording_id is not None and seen.recording_id not in known:
+            yield CoverageProblem(source=seen.source, recording_id=seen.recording_id, problem="unpublished")
 
 
 def _problems(found: duckdb.DuckDBPyConnection) -> Iterator[CoverageProblem]:

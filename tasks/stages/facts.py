@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from storage.errors import EngineError, VoxlakeError, is_transient
-from storage.lake_records import FactKey
+from storage.fact_owners import FactKey
 from storage.recipes import REJECTED, Stage
 from storage.records import (
     Chunk,

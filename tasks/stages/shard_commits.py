@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from storage.fact_owners import FactKey
 from storage.lake import Lake
-from storage.lake_records import FactKey, LakeState, Sighting
+from storage.lake_records import LakeState
 from storage.recipes import REJECTED, Stage
+from storage.sightings import Sighting
 from tasks.about import about, logger
 from tasks.planning.plan import PlannedRecording, missing_stages
 from tasks.planning.shards import MINUTE_MS, load_ms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from storage.errors import WorkerDied
 from storage.lake import Lake
-from storage.lake_records import Sighting
+from storage.sightings import Sighting
 from tasks.about import about, logger, shard_name
 from tasks.planning.plan import RunPlan
 from tasks.planning.plan_files import read_plan

@@ -3,10 +3,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storage.lake import Lake, new_run_id
-from storage.lake_records import Part, Publication, Sighting
+from storage.lake_records import Part, Publication
 from storage.publishing import commit_table, done_table, is_mirrored, mirror_transcripts, write_whole
 from storage.runs import RunRecord
 from storage.schemas import PARTS, table_of
+from storage.sightings import Sighting
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -59,7 +60,7 @@ def publish(lake, number=1, parts=(), **wholes):
 
 def test_a_new_lake_knows_nothing(lake):
     state = lake.state()
-    assert (state.publication, dict(state.done), dict(state.sightings)) == (None, {}, {})
+    assert (state.publication, dict(state.done), list(state.sightings)) == (None, {}, [])
 
 
 def test_facts_exist_from_their_commit_on(lake):
@@ -94,7 +95,7 @@ def test_only_the_wanted_recordings_are_read(lake):
 def test_the_latest_sighting_counts(lake):
     lake.write_commit("one", {}, [], [sighting("a.wav", "A")])
     lake.write_commit("two", {}, [], [sighting("a.wav", "B", at=AT + timedelta(hours=1))])
-    assert lake.state().sightings["/a", "a.wav"].recording_id == "B"
+    assert lake.state().sightings.get(("/a", "a.wav")).recording_id == "B"
 
 
 def test_a_publication_carries_the_index_of_what_it_knew(lake):
