@@ -16,6 +16,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import forms, pausing
 from flows.job import Suspended, run_job
+from flows.planned import planned
 from flows.runners import open_runner
 from flows.settings import build_spec, load_settings
 from flows.slots import lake_slot
@@ -23,7 +24,6 @@ from storage.errors import ShardsLost
 from tasks import steps
 from tasks.planning.plan import RunPlan
 from tasks.planning.plan_apart import plan_apart
-from tasks.planning.plan_files import read_plan
 from tasks.reading.summary import RunSummary, archive_name, artifact_key, headline, plan_line
 from tasks.workers import hear_our_loggers
 
@@ -68,7 +68,7 @@ def transcribe_archive(  # noqa: PLR0913, PLR0917 - each is a field of the form 
     hear_our_loggers()
     with lake_slot(lake) as has_waited:
         if run_id:
-            plan = read_plan(lake, run_id)
+            plan = planned(lake, run_id)
             if has_waited:
                 plan = plan_apart(plan.spec)  # what the other run did need not be done
         else:

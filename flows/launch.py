@@ -52,22 +52,21 @@ def launch(plan: RunPlan, *, is_local: bool) -> RunSummary:
 
 def _through_prefect(plan: RunPlan) -> RunSummary:
     """Call the flow; workers load their engines while Prefect starts."""
+    from flows.planned import handing_over
     from flows.profiles import uses_gpu
     from flows.slots import gpu_slot
     from flows.temporary_server import some_server
     from storage.addresses import public_url
     from storage.errors import VoxlakeError
     from tasks.planning.plan import engines_needed
-    from tasks.planning.plan_files import write_plan
     from tasks.stages.engine_set import load_engines
     from tasks.workers import open_workers
 
     spec = plan.spec
-    write_plan(plan)
     with open_workers(spec.workers, spec.threads, gpu_slot if uses_gpu(spec) else nullcontext) as workers:
         if spec.runner == "processes":
             workers.warm_up(load_engines, spec, engines_needed(plan.shards))
-        with some_server():
+        with some_server(), handing_over(plan):
             from flows.archive import transcribe_archive
             from tasks.steps import SERVER_GONE
 
