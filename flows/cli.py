@@ -119,7 +119,7 @@ def status(
     if recording is not None:
         raise ConfigError("--recording", "says which coverage to prove", "give --coverage too")
     from tasks.reading.standing import lake_status
-    from tasks.reading.summary_page import MOST_ROWS
+    from tasks.reading.summary import MOST_ROWS
 
     found = lake_status(lake)
     if wants_json(json):

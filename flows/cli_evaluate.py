@@ -55,7 +55,7 @@ def evaluate(
 
 def _print_tables(found: Evaluation) -> None:
     from tasks.evaluation.report import FIGURE_COLUMNS, evaluation_line, figure_rows, gaps, scope_rows
-    from tasks.reading.summary_page import MOST_ROWS
+    from tasks.reading.summary import MOST_ROWS
 
     print_rows(figure_rows(found), FIGURE_COLUMNS, title=evaluation_line(found))
     for scope in ("collection", "recording"):

@@ -22,7 +22,7 @@ from tasks.planning.spec import RunSpec, archive_key, from_plain, to_plain
 from tasks.publishing.publish import PublishReport
 from tasks.reading.archive_view import added_audio_ms, archive_view
 from tasks.reading.changes import changes_between
-from tasks.reading.summary import RunSummary
+from tasks.reading.summary import MOST_ROWS, RunSummary
 from tasks.reading.telling import link_line, publish_line
 from tasks.reading.watch import RunWatch, Show
 from tasks.stages.shard_report import ShardReport
@@ -197,6 +197,7 @@ def summarise(plan: RunPlan, taken: ShardsTaken, reduced: Reduced | None) -> Run
         previous = lake.publication(reduced.publish.number - 1)
         added_ms, before = added_audio_ms(lake, previous, ours), archive_view(lake, previous, archive)
         changes = changes_between(before, now, added_ms, reduced.link, reduced.publish)
+    standing = tuple(row for row in now.failures if row["source"] in now.present)
     return RunSummary(
         run_id=spec.run_id,
         archive=archive,
@@ -210,7 +211,9 @@ def summarise(plan: RunPlan, taken: ShardsTaken, reduced: Reduced | None) -> Run
         work=taken.work,
         link=reduced.link if reduced else None,
         publish=reduced.publish if reduced else None,
-        failures=tuple(row for row in now.failures if row["source"] in now.present),
+        failed=tuple(sorted(now.failing)),
+        n_failures=len(standing),
+        failures=standing[:MOST_ROWS],
         changes=changes,
         wall_ms=round((datetime.now(UTC) - spec.started_at).total_seconds() * 1000),
     )

@@ -33,8 +33,8 @@ from tasks.maintenance.telling import maintenance_line, maintenance_page
 from tasks.publishing.publish import PublishReport, publish_lake
 from tasks.reading.progress import Progress, progress_line
 from tasks.reading.progress_page import progress_page
-from tasks.reading.summary import RunSummary, artifact_key, headline
-from tasks.reading.summary_page import MOST_ROWS, failure_rows, recording_rows, summary_page
+from tasks.reading.summary import MOST_ROWS, RunSummary, artifact_key, headline
+from tasks.reading.summary_page import failure_rows, recording_rows, summary_page
 from tasks.reading.telling import link_line
 from tasks.reading.watch import Show
 from tasks.retries import JITTER, RETRY_DELAYS_S

@@ -15,6 +15,9 @@ from tasks.reading.changes import LakeChanges
 from tasks.stages.shard_report import ShardReport
 from tasks.wording import counted, lasting
 
+MOST_ROWS = 200
+"""Rows of a table for people; the lake has the rest."""
+
 Row = dict[str, Any]
 
 
@@ -36,16 +39,15 @@ class RunSummary:
     work: ShardReport
     link: LinkReport | None
     publish: PublishReport | None
+    failed: tuple[str, ...]
+    """Sources of the archive that stand as failed, since this run or an earlier one."""
+    n_failures: int
+    """Failures that stand in the archive; a recording may have several."""
     failures: tuple[Row, ...]
-    """Failures that stand in the archive, from this run or an earlier one, by source and stage."""
+    """The first of these by source and stage, for people; Prefect looks into every value that a flow returns."""
     changes: LakeChanges | None
     """What the run changed; None where it published nothing."""
     wall_ms: int
-
-    @property
-    def failed(self) -> tuple[str, ...]:
-        """Sources of the archive that stand as failed."""
-        return tuple(sorted({row["source"] for row in self.failures}))
 
     def counts(self) -> dict[str, int]:
         """Return the counts that the view ``runs`` shows."""

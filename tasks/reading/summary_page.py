@@ -10,11 +10,9 @@ from storage.catalog_errors import asking
 from tasks.reading.changes import LakeChanges, Names
 from tasks.reading.progress import FAILURE_FIELDS, FailedRecording
 from tasks.reading.progress_page import failure_list, retry_in_words, stage_table, two_columns
-from tasks.reading.summary import RunSummary
+from tasks.reading.summary import MOST_ROWS, RunSummary
 from tasks.wording import counted, lasting, of_audio, plain
 
-MOST_ROWS = 200
-"""Rows of a table for people; the lake has the rest."""
 _FAILURES_ON_PAGE = 10
 
 Row = dict[str, Any]
@@ -34,8 +32,8 @@ def summary_page(summary: RunSummary) -> str:
 
 
 def failure_rows(summary: RunSummary) -> list[Row]:
-    """Return up to ``MOST_ROWS`` failures that stand, for a table."""
-    return [_failure(row) for row in summary.failures[:MOST_ROWS]]
+    """Return the first failures that stand, for a table."""
+    return [_failure(row) for row in summary.failures]
 
 
 def recording_rows(lake_url: str, archive: str, most: int = MOST_ROWS) -> list[Row]:
@@ -107,7 +105,7 @@ def _some(found: Names) -> str:
 
 def _failures(summary: RunSummary) -> str:
     shown = [FailedRecording(**{name: row[name] for name in FAILURE_FIELDS}) for row in summary.failures]
-    rest = len(shown) - _FAILURES_ON_PAGE
+    rest = summary.n_failures - _FAILURES_ON_PAGE
     more = f"\n\nand {counted(rest, 'more failure')}; the view `failures` has all of them." if rest > 0 else ""
     return (failure_list(shown[:_FAILURES_ON_PAGE], len(summary.failed)) or "None.") + more
 

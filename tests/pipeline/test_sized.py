@@ -14,7 +14,7 @@ from tasks.planning.plan_files import read_listing, read_plan, read_shard, write
 from tasks.planning.spec import to_plain
 from tasks.publishing.parts import batches
 from tasks.publishing.publish import publish_lake
-from tasks.reading.summary_page import MOST_ROWS
+from tasks.reading.summary import MOST_ROWS
 from tasks.stages.latest_state import latest_state
 from tasks.stages.run_shard import run_shard
 from tests.lakes import fake_spec, lake_rows, run_whole, write_archive
