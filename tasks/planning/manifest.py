@@ -9,6 +9,7 @@ import logging
 import posixpath
 import re
 from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import get_args
@@ -20,6 +21,7 @@ from storage.errors import ManifestInvalid, StoreUnreachable
 from storage.filesystems import plain_errors
 from storage.records import ChannelMode, SourceHints, SpeakerBounds
 from tasks.planning.archive import Location, is_file, locate
+from tasks.wording import counted
 
 DEFAULT_NAME = "manifest.csv"
 COLUMNS = frozenset(
@@ -61,7 +63,7 @@ def find_manifest(archive: str) -> str | None:
         return url if is_file(Location(fs, f"{root.rstrip('/')}/{DEFAULT_NAME}")) else None
 
 
-def read_manifest(url: str, listed: Container[str] = frozenset()) -> dict[str, SourceHints]:
+def read_manifest(url: str, listed: AbstractSet[str] | None = None) -> dict[str, SourceHints]:
     """Return the hints by source; an empty field says nothing, and so does a source without a row.
 
     Columns: ``source`` (relative to the archive, '/'-separated), ``language``, ``speakers`` ("3" or "2-4") or
@@ -70,7 +72,8 @@ def read_manifest(url: str, listed: Container[str] = frozenset()) -> dict[str, S
 
     Args:
         url: Where the file is.
-        listed: The sources that the archive holds; see ``source_at``.
+        listed: The sources that the archive holds, where they are known: see ``source_at``; what is described and not
+            there is told in a warning.
 
     Raises:
         ManifestInvalid: the file cannot be read, or a row contradicts itself or an earlier one, or leaves the
@@ -85,7 +88,7 @@ def read_manifest(url: str, listed: Container[str] = frozenset()) -> dict[str, S
             path = _text(row.get("source"))
             if path is None:
                 raise ValueError("it names no source")  # noqa: TRY301 - one place adds the line
-            source = source_at(path, listed)
+            source = source_at(path, listed or ())
             if source in hints:
                 raise ValueError(f"{source!r} was described before")  # noqa: TRY301
             hints[source] = _hints(row)
@@ -93,6 +96,9 @@ def read_manifest(url: str, listed: Container[str] = frozenset()) -> dict[str, S
             raise ManifestInvalid(url, f"{where}: {cause}", "correct that row") from cause
     if unknown:
         log.warning("%s: ignored the columns %s", url, ", ".join(sorted(unknown)))
+    if missing := [] if listed is None else sorted(hints.keys() - listed):
+        rows = counted(len(missing), "row")
+        log.warning("%s: %s without a recording in the archive, the first for %r", url, rows, missing[0])
     return hints
 
 

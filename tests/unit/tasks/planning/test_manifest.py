@@ -200,6 +200,13 @@ def test_unknown_columns_are_ignored_with_a_warning(tmp_path, our_logs):
     assert "ignored the columns box, shelf" in our_logs.text
 
 
+def test_rows_that_name_nothing_are_told(tmp_path, our_logs):
+    (tmp_path / "m.csv").write_text("source\na.wav\nzebra.wav\nb.wav\n./c.wav\n")
+    with our_logs.at_level(logging.WARNING):
+        assert len(read_manifest(str(tmp_path / "m.csv"), {"a.wav", "c.wav"})) == 4
+    assert "2 rows without a recording in the archive, the first for 'b.wav'" in our_logs.text
+
+
 def test_a_missing_manifest_is_invalid(tmp_path):
     with pytest.raises(ManifestInvalid, match="cannot be read"):
         read_manifest(str(tmp_path / "none.csv"))
