@@ -66,7 +66,7 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
     with open_workers(spec.workers, spec.threads, gpu_slot if uses_gpu(spec) else nullcontext) as workers:
         if spec.runner == "processes":
             workers.warm_up(load_engines, spec, engines_needed(plan.shards))
-        with some_server(), handing_over(plan):
+        with some_server(_load_flow), handing_over(plan):
             from flows.archive import transcribe_archive
             from tasks.steps import SERVER_GONE
 
@@ -75,6 +75,11 @@ def _through_prefect(plan: RunPlan) -> RunSummary:
             except SERVER_GONE as cause:
                 told = "what is done is in the lake; run again to do the rest, if there is any"
                 raise VoxlakeError("Prefect server", f"went away ({cause})", told) from cause
+
+
+def _load_flow() -> None:
+    """Import the flow, which takes as long as a server to start."""
+    import flows.archive  # noqa: F401
 
 
 def _log_to_stderr() -> None:

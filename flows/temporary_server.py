@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -37,10 +37,13 @@ _ASK_EVERY_S = 0.1
 
 
 @contextmanager
-def some_server() -> Iterator[None]:
+def some_server(meanwhile: Callable[[], object] | None = None) -> Iterator[None]:
     """Have flows report to the server that is configured, or start one where Prefect would.
 
     It ends with this process, and serves the blocks that come later as well.
+
+    Args:
+        meanwhile: Called while a server starts, where one does.
 
     Raises:
         ConfigError: the server did not start.
@@ -52,8 +55,8 @@ def some_server() -> Iterator[None]:
         yield
         return
     server = _started()
-    import flows.archive  # noqa: F401 - its libraries load while the server starts
-
+    if meanwhile:
+        meanwhile()
     server.wait(get_current_settings().server.ephemeral.startup_timeout_seconds)
     token = _TEMPORARY.set(True)
     try:
