@@ -23,16 +23,17 @@ _NOBODY = -1
 class CompactDict(Generic[K, V]):
     """A dictionary without deletion; an entry that is replaced leaves its bytes behind."""
 
-    __slots__ = ("_ends", "_from_row", "_hashes", "_rows", "_slots", "_to_row")
+    __slots__ = ("_ends", "_hashes", "_key_of", "_rows", "_slots", "_to_row", "_value_of")
 
-    def __init__(self, to_row: Callable[[K, V], Row], from_row: Callable[[Any], tuple[K, V]]) -> None:
+    def __init__(self, to_row: Callable[[K, V], Row], key_of: Callable[[Any], K], value_of: Callable[[Any], V]) -> None:
         """Begin with nothing.
 
         Args:
             to_row: Returns what is kept of an entry.
-            from_row: Returns the entry.
+            key_of: Returns the key of what is kept.
+            value_of: Returns the value.
         """
-        self._to_row, self._from_row = to_row, from_row
+        self._to_row, self._key_of, self._value_of = to_row, key_of, value_of
         self._rows = bytearray()
         self._ends = array("q", [0])
         self._hashes = array("q")
@@ -41,7 +42,7 @@ class CompactDict(Generic[K, V]):
 
     def __setitem__(self, key: K, value: V) -> None:
         """Put an entry in, or another in its place."""
-        slot = self._slot(key)
+        slot, _ = self._find(key)
         self._slots[slot] = len(self._hashes)
         self._rows += marshal.dumps(self._to_row(key, value))
         self._ends.append(len(self._rows))
@@ -51,27 +52,30 @@ class CompactDict(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the value of a key, or None."""
-        number = self._slots[self._slot(key)]
-        return None if number == _NOBODY else self._entry(number)[1]
+        _, row = self._find(key)
+        return None if row is None else self._value_of(row)
 
     def items(self) -> Iterator[tuple[K, V]]:
         """Yield all entries, in no order that means anything."""
-        return (self._entry(number) for number in self._slots if number != _NOBODY)
+        rows = (self._row(number) for number in self._slots if number != _NOBODY)
+        return ((self._key_of(row), self._value_of(row)) for row in rows)
 
-    def _slot(self, key: K) -> int:
-        """Return the slot of a key; where there is none, the one that it would have."""
-        last = len(self._slots) - 1
-        wanted = hash(key)
+    def _find(self, key: K) -> tuple[int, Any]:
+        """Return the slot of a key and its row; where there is none, the slot that it would have, and None."""
+        slots, hashes, wanted = self._slots, self._hashes, hash(key)
+        last = len(slots) - 1
         slot = _spread(wanted) & last
-        while (number := self._slots[slot]) != _NOBODY:
-            if self._hashes[number] == wanted and self._entry(number)[0] == key:
-                break
+        while (number := slots[slot]) != _NOBODY:
+            if hashes[number] == wanted:
+                row = self._row(number)
+                if self._key_of(row) == key:
+                    return slot, row
             slot = (slot + 1) & last
-        return slot
+        return slot, None
 
-    def _entry(self, number: int) -> tuple[K, V]:
-        row = self._rows[self._ends[number] : self._ends[number + 1]]
-        return self._from_row(marshal.loads(row))  # noqa: S302 - our own bytes, of this very process
+    def _row(self, number: int) -> Any:
+        kept = self._rows[self._ends[number] : self._ends[number + 1]]
+        return marshal.loads(kept)  # noqa: S302 - our own bytes, of this very process
 
     def _widen(self) -> None:
         """Have twice as many slots."""

@@ -23,28 +23,22 @@ _Owned = tuple[tuple[str, str, str], ...]
 class FactOwners(Mapping[FactKey, str]):
     """The one commit that owns each fact, though several may hold it: the latest."""
 
-    __slots__ = ("_asked", "_latest", "_of_recording")
+    __slots__ = ("_latest", "_of_recording")
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        owned: Codes[_Owned] = Codes()
-        self._of_recording: CompactDict[str, _Owned] = CompactDict(
-            lambda name, facts: (name, owned.number(facts)), lambda row: (row[0], owned.value(row[1]))
-        )
+    def __init__(self, *, is_compact: bool = False) -> None:
+        """Begin with none; see ``Lake.state`` for the argument."""
+        self._of_recording: dict[str, _Owned] | CompactDict[str, _Owned] = _compact() if is_compact else {}
         self._latest: dict[_Owned, _Owned] = {}
         """For what was found of a recording, in any order, the one object that is kept of it."""
-        self._asked: tuple[str, _Owned] = ("", ())
-        """The recording that was asked for last, and its facts: mostly the next question is about it, too."""
 
     def add(self, owned: Iterable[OwnedFact]) -> None:
         """Take further owners in; quickest where the facts of a recording follow each other."""
         for recording_id, rows in groupby(owned, itemgetter(0)):
-            found = (self._of_recording.get(recording_id) or ()) + tuple(row[1:] for row in rows)
+            found = self._facts(recording_id) + tuple(row[1:] for row in rows)
             kept = self._latest.get(found)
             if kept is None:
                 kept = self._latest[found] = _latest(found)
             self._of_recording[recording_id] = kept
-        self._asked = ("", ())
 
     def __getitem__(self, key: FactKey) -> str:
         """Return the commit that owns a fact."""
@@ -58,7 +52,10 @@ class FactOwners(Mapping[FactKey, str]):
         if not isinstance(key, tuple):
             return False
         recording_id, its_stage, its_recipe = key
-        return any(recipe == its_recipe and stage == its_stage for stage, recipe, _ in self._facts(recording_id))
+        for stage, recipe, _ in self._facts(recording_id):  # noqa: SIM110 - a generator takes twice as long
+            if recipe == its_recipe and stage == its_stage:
+                return True
+        return False
 
     def __iter__(self) -> Iterator[FactKey]:
         """Yield the keys of all facts, sorted."""
@@ -73,11 +70,12 @@ class FactOwners(Mapping[FactKey, str]):
         return sum(len(facts) for _, facts in self._of_recording.items())
 
     def _facts(self, recording_id: str) -> _Owned:
-        asked, facts = self._asked
-        if asked != recording_id:
-            facts = self._of_recording.get(recording_id) or ()
-            self._asked = (recording_id, facts)
-        return facts
+        return self._of_recording.get(recording_id) or ()
+
+
+def _compact() -> CompactDict[str, _Owned]:
+    owned: Codes[_Owned] = Codes()
+    return CompactDict(lambda name, facts: (name, owned.number(facts)), itemgetter(0), lambda row: owned.value(row[1]))
 
 
 def _latest(found: _Owned) -> _Owned:

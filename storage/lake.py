@@ -123,13 +123,16 @@ class Lake:
         empty = FACTS[table].empty_table()
         return pa.concat_tables([empty if columns is None else empty.select(list(columns)), *tables])
 
-    def state(self, *, known: Collection[str] | None = None, before: LakeState | None = None) -> LakeState:
+    def state(
+        self, *, known: Collection[str] | None = None, before: LakeState | None = None, is_compact: bool = False
+    ) -> LakeState:
         """Return what is known and done.
 
         Args:
             known: By no other commits than these.
             before: An earlier state of this lake, which grows into the one returned and is of no use afterwards: where
                 nothing was published or removed since, only the commits made since are read.
+            is_compact: Keep of recordings a third of what they are as objects, for more than twice the time.
         """
         publication = self.latest_publication()
         names = {name.removesuffix(".json") for name in self.store.list("commits")}
@@ -140,7 +143,7 @@ class Lake:
             sightings, done, commits = before.sightings, before.done, dict(before.commits)
             unpublished, archives = set(before.unpublished), set(before.unpublished_archives)
         else:
-            sightings, done, commits = self._index(publication)
+            sightings, done, commits = self._index(publication, is_compact=is_compact)
             unpublished, archives = set(), set()
         for commit in self._commits(sorted(names - commits.keys()), of_commit):
             unpublished.add(commit.commit_id)
@@ -244,12 +247,14 @@ class Lake:
 
     # ---- inside
 
-    def _index(self, publication: Publication | None) -> tuple[Sightings, FactOwners, dict[str, Mapping[str, str]]]:
+    def _index(
+        self, publication: Publication | None, *, is_compact: bool
+    ) -> tuple[Sightings, FactOwners, dict[str, Mapping[str, str]]]:
+        sightings, done = Sightings(is_compact=is_compact), FactOwners(is_compact=is_compact)
         if publication is None:
-            return Sightings(), FactOwners(), {}
+            return sightings, done, {}
         sources = self.whole(publication, "sources")
         names = ("archive", "source", "size_bytes", "mark", "recording_id", "last_seen")
-        sightings = Sightings()
         sightings.add(
             Sighting(archive=archive, source=source, size_bytes=size, mark=mark, recording_id=recording_id, at=at)
             for archive, source, size, mark, recording_id, at in zip(
@@ -257,7 +262,6 @@ class Lake:
             )
         )
         index = self.whole(publication, "done")
-        done = FactOwners()
         done.add(
             zip(*(shared_values(index[name]) for name in ("recording_id", "stage", "recipe", "commit_id")), strict=True)
         )

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.compact_dict import Codes, CompactDict, Row
+from storage.compact_dict import Codes, CompactDict
 
 SourceKey = tuple[str, str]
 """archive, source."""
+_Row = tuple[str, int, str, str | None, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +36,9 @@ class Sightings:
 
     __slots__ = ("_of_key",)
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._of_key = _compact()
+    def __init__(self, *, is_compact: bool = False) -> None:
+        """Begin with none; see ``Lake.state`` for the argument."""
+        self._of_key: dict[SourceKey, Sighting] | CompactDict[SourceKey, Sighting] = _compact() if is_compact else {}
 
     def add(self, sightings: Iterable[Sighting]) -> None:
         """Take further sightings in; of one object the latest counts, and of those at one moment the last."""
@@ -66,15 +67,17 @@ class Sightings:
 def _compact() -> CompactDict[SourceKey, Sighting]:
     whens: Codes[tuple[str, datetime]] = Codes()  # one for each run
 
-    def to_row(_key: SourceKey, one: Sighting) -> Row:
+    def to_row(_key: SourceKey, one: Sighting) -> _Row:
         return one.source, one.size_bytes, one.mark, one.recording_id, whens.number((one.archive, one.at))
 
-    def from_row(row: tuple[str, int, str, str | None, int]) -> tuple[SourceKey, Sighting]:
+    def key_of(row: _Row) -> SourceKey:
+        return whens.value(row[4])[0], row[0]
+
+    def value_of(row: _Row) -> Sighting:
         source, size_bytes, mark, recording_id, when = row
         archive, at = whens.value(when)
-        one = Sighting(
+        return Sighting(
             archive=archive, source=source, size_bytes=size_bytes, mark=mark, recording_id=recording_id, at=at
         )
-        return one.key, one
 
-    return CompactDict(to_row, from_row)
+    return CompactDict(to_row, key_of, value_of)

@@ -25,6 +25,6 @@ def latest_state(lake: Lake) -> LakeState:
     """
     before = _latest.state if _latest.url == lake.url else None
     _latest.state = None  # should reading fail halfway, nobody goes on with it
-    state = lake.state(before=before)
+    state = lake.state(before=before, is_compact=True)
     _latest.state, _latest.url = state, lake.url
     return state

@@ -1,6 +1,7 @@
 """A compact dictionary is a dictionary, however its entries are kept."""
 
 import sys
+from operator import itemgetter
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ ENTRIES = st.lists(st.tuples(st.text("abcä\0", max_size=3), st.integers(-1, 1 <
 @pytest.mark.parametrize("kind", [str, SameHash])
 @given(entries=ENTRIES)
 def test_it_holds_what_a_dictionary_holds(kind, entries):
-    found = CompactDict(lambda key, value: (str(key), value), lambda row: (kind(row[0]), row[1]))
+    found = CompactDict(lambda key, value: (str(key), value), lambda row: kind(row[0]), itemgetter(1))
     expected = {}
     for key, value in entries:
         found[kind(key)] = expected[kind(key)] = value
@@ -35,7 +36,7 @@ def test_it_holds_what_a_dictionary_holds(kind, entries):
 
 
 def test_an_entry_is_a_few_bytes():
-    found = CompactDict(lambda key, value: (key, value), lambda row: row)
+    found = CompactDict(lambda key, value: (key, value), itemgetter(0), itemgetter(1))
     for number in range(10_000):
         found[f"{number:064}"] = number
     kept = sum(sys.getsizeof(one) for one in (found._rows, found._ends, found._hashes, found._slots))

@@ -10,18 +10,18 @@ KEYS = st.tuples(st.sampled_from("abc"), st.sampled_from(["probe", "diarize"]), 
 OWNED = st.lists(st.tuples(KEYS, st.sampled_from(["c1", "c2", "c3"])), max_size=20)
 
 
-def owners(facts, before=None):
-    found = FactOwners() if before is None else before
+def owners(facts, before=None, **kind):
+    found = FactOwners(**kind) if before is None else before
     found.add((*key, commit_id) for key, commit_id in facts)
     return found
 
 
-@given(OWNED, OWNED)
-def test_the_latest_commit_owns_a_fact_in_whatever_order_they_come(first, then):
+@given(OWNED, OWNED, st.booleans())
+def test_the_latest_commit_owns_a_fact_in_whatever_order_they_come(first, then, is_compact):
     expected = {}
     for key, commit_id in [*first, *then]:
         expected[key] = max(commit_id, expected.get(key, ""))
-    found = owners(then, before=owners(first))
+    found = owners(then, before=owners(first, is_compact=is_compact))
     assert found == owners(first, before=owners(then)) == expected
     assert list(found) == sorted(expected)
     assert len(found) == len(expected)

@@ -18,13 +18,13 @@ SEEN = st.builds(
 )
 
 
-@given(st.lists(SEEN, max_size=30), st.lists(SEEN, max_size=30))
-def test_the_latest_counts_and_the_last_of_one_moment(first, then):
+@given(st.lists(SEEN, max_size=30), st.lists(SEEN, max_size=30), st.booleans())
+def test_the_latest_counts_and_the_last_of_one_moment(first, then, is_compact):
     expected = {}
     for one in [*first, *then]:
         if one.key not in expected or expected[one.key].at <= one.at:
             expected[one.key] = one
-    found, same = Sightings(), Sightings()
+    found, same = Sightings(is_compact=is_compact), Sightings()
     found.add(first)
     found.add(then)
     same.add(expected.values())
