@@ -36,7 +36,7 @@ from benchmarks.watching import Watched, growth, watched
 from flows.local import run_local
 from storage.lake import Lake
 from tasks.planning.discover import discover
-from tasks.planning.plan import plan_run
+from tasks.planning.plan_apart import plan_apart
 from tasks.planning.spec import RunSpec
 
 _COLUMNS = (
@@ -81,7 +81,7 @@ def measured(scratch: Path, n_recordings: int, kind: str, options: argparse.Name
     environment = {**ONE_THREAD, **CROWD, "VOXLAKE_WORKERS": str(options.workers)}
     environment["VOXLAKE_TRANSCRIBER__OPTIONS"] = json.dumps({"delay_ms": options.delay_ms})
     listing_s = timed(lambda: discover(str(archive))).wall_s
-    plan_s = timed(lambda: plan_run(made_spec(archive, lake))).wall_s
+    plan_s = timed(lambda: plan_apart(made_spec(archive, lake))).wall_s
     command = voxlake("run", archive, lake, "--profile", "fake", "--json")
     with ExitStack() as stack:
         database = stack.enter_context(DATABASES[kind](home))
