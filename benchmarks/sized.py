@@ -5,8 +5,9 @@
 Makes archives of so many recordings of five seconds, has each planned, taken through the fake engines, linked and
 published by ``voxlake run`` with a Prefect server of its own, and runs it once more when all is done. Measured are
 
-- the phases, those of the run as Prefect's task runs tell them; *orchestration* is all the wall time in which none
-  of them was at work on ``--workers`` workers, so it includes starting Prefect and waiting for the last shard;
+- the phases: planning by what the command says before and after it, all others by Prefect's task runs; *orchestration*
+  is the wall time in which none of them was at work on ``--workers`` workers, so it includes starting Python and
+  Prefect, waiting for the last shard, and ending;
 - memory of the main process and of the largest worker; *growth* compares the end of the shards with their beginning;
 - Prefect's task runs, which must be the shards, one link and one publication, all completed, and as many recordings as
   the lake has; and the size of its database;
@@ -36,7 +37,6 @@ from benchmarks.watching import Watched, growth, watched
 from flows.local import run_local
 from storage.lake import Lake
 from tasks.planning.discover import discover
-from tasks.planning.plan_apart import plan_apart
 from tasks.planning.spec import RunSpec
 
 _COLUMNS = (
@@ -81,7 +81,6 @@ def measured(scratch: Path, n_recordings: int, kind: str, options: argparse.Name
     environment = {**ONE_THREAD, **CROWD, "VOXLAKE_WORKERS": str(options.workers)}
     environment["VOXLAKE_TRANSCRIBER__OPTIONS"] = json.dumps({"delay_ms": options.delay_ms})
     listing_s = timed(lambda: discover(str(archive))).wall_s
-    plan_s = timed(lambda: plan_apart(made_spec(archive, lake))).wall_s
     command = voxlake("run", archive, lake, "--profile", "fake", "--json")
     with ExitStack() as stack:
         database = stack.enter_context(DATABASES[kind](home))
@@ -101,7 +100,7 @@ def measured(scratch: Path, n_recordings: int, kind: str, options: argparse.Name
         "failed": summary["counts"]["n_failed"],
         "database": kind,
         "listing s": listing_s,
-        **phases(plan_s, tasks, run, options.workers),
+        **phases(tasks, run, options.workers),
         "wall s": run.wall_s,
         "task runs": len(tasks),
         "database MiB": size_mib,
@@ -115,8 +114,9 @@ def measured(scratch: Path, n_recordings: int, kind: str, options: argparse.Name
     }
 
 
-def phases(plan_s: float, tasks: list[Row], run: Watched, workers: int) -> Row:
+def phases(tasks: list[Row], run: Watched, workers: int) -> Row:
     """Return what each phase took, and what is left of the wall time."""
+    plan_s = run.said_s(" recordings to do") - run.said_s("profile ")
     link_s, publish_s = (sum(_lasting_s(one) for one in tasks if one["name"] == name) for name in _REDUCE)
     shards_s = sum(_lasting_s(one) for one in tasks if one["name"] not in _REDUCE) / workers
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -24,12 +25,24 @@ class Moment(NamedTuple):
     largest_child: float
 
 
+class Said(NamedTuple):
+    """A line that a command wrote for people."""
+
+    at_s: float
+    line: str
+
+
 class Watched(NamedTuple):
     """How a command went."""
 
     wall_s: float
     output: str
+    said: tuple[Said, ...]
     moments: tuple[Moment, ...]
+
+    def said_s(self, words: str) -> float:
+        """Return when the first line that has these words was said, in seconds since the command was started."""
+        return next(one.at_s for one in self.said if words in one.line)
 
     def peak_mib(self) -> tuple[float, float]:
         """Return the most that the command's own process had, and the most that one of its children had."""
@@ -45,20 +58,29 @@ def watched(
         SystemExit: it took longer, or ended with a status that is not allowed.
     """
     begun = time.monotonic()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     moments: list[Moment] = []
-    watcher = threading.Thread(target=_watch, args=(process, begun, moments))
-    watcher.start()
-    try:
-        output, errors = process.communicate(timeout=limit_s)
-    except subprocess.TimeoutExpired as late:
-        process.kill()
-        raise SystemExit(f"{command} took more than {limit_s:.0f} s") from late
-    finally:
-        watcher.join()
-    if process.returncode not in allowed:
-        raise SystemExit(f"{command} ended with {process.returncode}\n{errors[-5_000:]}")
-    return Watched(time.monotonic() - begun, output, tuple(moments))
+    said: list[Said] = []
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.PIPE, text=True)
+        threads = [
+            threading.Thread(target=call, args=(process, begun, found))
+            for call, found in ((_watch, moments), (_listen, said))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            process.wait(limit_s)
+        except subprocess.TimeoutExpired as late:
+            process.kill()
+            raise SystemExit(f"{command} took more than {limit_s:.0f} s") from late
+        finally:
+            wall_s = time.monotonic() - begun
+            for thread in threads:
+                thread.join()
+        if process.returncode not in allowed:
+            raise SystemExit(f"{command} ended with {process.returncode}\n{''.join(one.line for one in said[-50:])}")
+        output.seek(0)
+        return Watched(wall_s, output.read(), tuple(said), tuple(moments))
 
 
 def growth(values: Sequence[float]) -> float:
@@ -77,6 +99,12 @@ def _watch(process: subprocess.Popen[str], begun: float, moments: list[Moment]) 
         children = [_resident_mib(pid) for pid in _children(process.pid)]
         moments.append(Moment(time.monotonic() - begun, _resident_mib(process.pid), max(children, default=0.0)))
         time.sleep(_EVERY_S)
+
+
+def _listen(process: subprocess.Popen[str], begun: float, said: list[Said]) -> None:
+    assert process.stderr is not None
+    with process.stderr:
+        said += (Said(time.monotonic() - begun, line) for line in process.stderr)
 
 
 def _children(parent: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import os
 import sys
@@ -49,6 +50,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has seen enough
         code = _DONE
+    gc.freeze()  # a million records that end with the process need not be looked through for cycles first
     sys.exit(code if isinstance(code, int) else _DONE)
 
 

@@ -22,7 +22,12 @@ Line = dict[str, Any]
 def packed(sources: Iterable[Source]) -> Line:
     """Return sources and their hints as JSON values, each hint once."""
     numbers: dict[SourceHints, int] = {}
-    rows = [[obj.source, obj.size_bytes, obj.mark, numbers.setdefault(hints, len(numbers))] for obj, hints in sources]
+    rows: list[list[Any]] = []
+    hints, number = None, 0
+    for obj, its_hints in sources:
+        if its_hints is not hints:  # most share one object, and hashing it takes longer than all else
+            hints, number = its_hints, numbers.setdefault(its_hints, len(numbers))
+        rows.append([obj.source, obj.size_bytes, obj.mark, number])
     return {"hints": [to_plain(hints) for hints in numbers], "sources": rows}
 
 
