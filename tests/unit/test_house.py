@@ -5,11 +5,13 @@ import importlib
 import importlib.util
 import json
 import pkgutil
+import platform
 import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import entry_points, packages_distributions
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, entry_points, metadata, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -209,6 +211,14 @@ def test_the_lock_file_covers_what_is_asked_for(requirement):
     versions = locked().get(canonicalize_name(requirement.name), [])
     assert versions, "renew the lock file: make lock"
     assert all(requirement.specifier.contains(version, prereleases=True) for version in versions)
+
+
+@pytest.mark.parametrize("package", sorted(locked()))
+def test_pip_takes_what_is_locked(package):
+    """It refuses what says that it is for other versions of Python; uv only what asks for a later one."""
+    with suppress(PackageNotFoundError):  # for another system
+        wanted = metadata(package)["Requires-Python"]
+        assert not wanted or platform.python_version() in SpecifierSet(wanted)
 
 
 def test_all_means_every_extra():
