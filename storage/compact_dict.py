@@ -38,15 +38,15 @@ class CompactDict(Generic[K, V]):
         self._ends = array("q", [0])
         self._hashes = array("q")
         self._slots = array("i", [_NOBODY]) * _FEWEST_SLOTS
-        """Number of the row; of the same length as a power of two."""
+        """Number of the row that each leads to; as many as a power of two."""
 
     def __setitem__(self, key: K, value: V) -> None:
         """Put an entry in, or another in its place."""
         slot, _ = self._find(key)
-        self._slots[slot] = len(self._hashes)
         self._rows += marshal.dumps(self._to_row(key, value))
         self._ends.append(len(self._rows))
         self._hashes.append(hash(key))
+        self._slots[slot] = len(self._hashes) - 1
         if 2 * len(self._hashes) > len(self._slots):
             self._widen()
 
