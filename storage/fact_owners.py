@@ -23,21 +23,21 @@ _Owned = tuple[tuple[str, str, str], ...]
 class FactOwners(Mapping[FactKey, str]):
     """The one commit that owns each fact, though several may hold it: the latest."""
 
-    __slots__ = ("_latest", "_of_recording")
+    __slots__ = ("_of_recording", "_same")
 
     def __init__(self, *, is_compact: bool = False) -> None:
         """Begin with none; see ``Lake.state`` for the argument."""
         self._of_recording: dict[str, _Owned] | CompactDict[str, _Owned] = _compact() if is_compact else {}
-        self._latest: dict[_Owned, _Owned] = {}
+        self._same: dict[_Owned, _Owned] = {}
         """For what was found of a recording, in any order, the one object that is kept of it."""
 
     def add(self, owned: Iterable[OwnedFact]) -> None:
         """Take further owners in; quickest where the facts of a recording follow each other."""
         for recording_id, rows in groupby(owned, itemgetter(0)):
             found = self._facts(recording_id) + tuple(row[1:] for row in rows)
-            kept = self._latest.get(found)
+            kept = self._same.get(found)
             if kept is None:
-                kept = self._latest[found] = _latest(found)
+                kept = self._same[found] = _latest(found)
             self._of_recording[recording_id] = kept
 
     def __getitem__(self, key: FactKey) -> str:
